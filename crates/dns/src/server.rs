@@ -1,0 +1,342 @@
+//! The sockets of one view. Others make them, each bound to one address in some network namespace: an answer from a
+//! socket bound to the wildcard could leave with another address than the one that was asked.
+
+use crate::respond::{Responder, Transport};
+use crate::zone::Zone;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// The longest query over UDP. A question takes at most 271 bytes; the rest is for EDNS options and padding.
+const LONGEST_DATAGRAM: usize = 4096;
+
+/// TCP connections of one listener at a time. Resolvers ask over TCP only what was truncated over UDP; the bound keeps
+/// one view from taking the daemon's descriptors. Past it a connection is closed at once.
+const MOST_CLIENTS: usize = 256;
+
+/// TCP connections of one address at a time, so that one asker can't take all of a view's.
+const MOST_CLIENTS_OF_ADDRESS: usize = 16;
+
+/// How long a TCP connection may stand without a whole query, or an answer wait to be taken (RFC 7766: some seconds).
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How long to wait when the system has no descriptor or buffer left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves one view.
+pub struct Server;
+
+/// A running server. Dropping it stops it soon; [`ServerHandle::shutdown`] waits until the sockets are closed.
+#[must_use = "the server stops when its handle is dropped"]
+pub struct ServerHandle {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Server {
+    /// Serves `view` on these sockets. Must be called inside a tokio runtime.
+    pub fn start(view: Arc<dyn Zone>, udp: Vec<UdpSocket>, tcp: Vec<TcpListener>) -> ServerHandle {
+        let responder = Arc::new(Responder::new(view));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for socket in udp {
+            tasks.spawn(until(stopped.clone(), datagrams(responder.clone(), socket)));
+        }
+        for listener in tcp {
+            tasks.spawn(connections(responder.clone(), listener, stopped.clone()));
+        }
+        ServerHandle { stop, tasks }
+    }
+}
+
+impl ServerHandle {
+    /// Stops. When it returns, all sockets are closed and their addresses are free.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = halt(&mut stopped) => {}
+        () = work => {}
+    }
+}
+
+/// Returns when the server is to stop, or when its handle is gone.
+async fn halt(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn datagrams(responder: Arc<Responder>, socket: UdpSocket) {
+    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            // Nobody can be answered at port zero.
+            Ok((_, source)) if source.port() == 0 => {}
+            Ok((length, source)) => {
+                if let Some(answer) = responder.respond(&buffer[..length], source, Transport::Udp)
+                    && let Err(error) = socket.send_to(&answer, source).await
+                {
+                    tracing::debug!(%error, %source, "an answer could not be sent");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a name server's socket can't be read");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connections(responder: Arc<Responder>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+    let clients = Clients::default();
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = halt(&mut stopped) => break,
+            Some(_) = tasks.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, source)) => {
+                    if let Some(place) = clients.admit(source.ip()) {
+                        let responder = responder.clone();
+                        tasks.spawn(async move {
+                            let _place = place;
+                            if let Err(error) = queries(&responder, stream, source).await {
+                                tracing::debug!(%error, %source, "a TCP client is gone");
+                            }
+                        });
+                    } else {
+                        tracing::debug!(%source, "too many TCP clients");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a name server can't accept");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+    tasks.shutdown().await;
+}
+
+/// Answers one client's queries in their order until it goes or is silent for too long.
+async fn queries(responder: &Responder, mut stream: TcpStream, source: SocketAddr) -> io::Result<()> {
+    let mut query = Vec::new();
+    while timeout(IDLE, read_message(&mut stream, &mut query)).await?? {
+        let Some(answer) = responder.respond(&query, source, Transport::Tcp) else {
+            return Ok(());
+        };
+        let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
+        let mut message = Vec::with_capacity(answer.len() + 2);
+        message.extend_from_slice(&length.to_be_bytes());
+        message.extend_from_slice(&answer);
+        timeout(IDLE, stream.write_all(&message)).await??;
+    }
+    Ok(())
+}
+
+/// Reads a message with its length before it. `false` at the end of the stream.
+async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Result<bool> {
+    let mut length = [0; 2];
+    if stream.read(&mut length[..1]).await? == 0 {
+        return Ok(false);
+    }
+    stream.read_exact(&mut length[1..]).await?;
+    message.resize(usize::from(u16::from_be_bytes(length)), 0);
+    stream.read_exact(message).await?;
+    Ok(true)
+}
+
+/// Who is connected, by address.
+#[derive(Clone, Default)]
+struct Clients {
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One connection's place among the clients; given back on drop.
+struct Place {
+    clients: Clients,
+    address: IpAddr,
+}
+
+impl Clients {
+    fn admit(&self, address: IpAddr) -> Option<Place> {
+        let mut clients = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        // At most MOST_CLIENTS entries, and a connection is rare: a sum is cheaper than a second count to keep true.
+        if clients.values().sum::<usize>() >= MOST_CLIENTS {
+            return None;
+        }
+        let count = clients.entry(address).or_default();
+        if *count >= MOST_CLIENTS_OF_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        drop(clients);
+        Some(Place { clients: self.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut clients = self.clients.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = clients.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                clients.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::{Answer, Kind};
+    use hickory_server::proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+    use hickory_server::proto::rr::{Name, RecordType};
+    use std::net::Ipv4Addr;
+
+    /// `web.test` has 40 addresses, too many for a plain datagram; `me.test` tells the asker's own address.
+    struct Names;
+
+    impl Zone for Names {
+        fn lookup(&self, name: &str, _: Kind, source: IpAddr) -> Answer {
+            match (name, source) {
+                ("web.test", _) => {
+                    Answer::Addresses { v4: (1..=40).map(|n| Ipv4Addr::new(198, 18, 0, n)).collect(), ttl: 60 }
+                }
+                ("me.test", IpAddr::V4(me)) => Answer::Addresses { v4: vec![me], ttl: 60 },
+                _ => Answer::NoSuchName,
+            }
+        }
+    }
+
+    async fn start() -> (ServerHandle, SocketAddr) {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = tcp.local_addr().unwrap();
+        let udp = UdpSocket::bind(at).await.unwrap();
+        (Server::start(Arc::new(Names), vec![udp], vec![tcp]), at)
+    }
+
+    fn query(name: &str) -> Vec<u8> {
+        let mut message = Message::new(7, MessageType::Query, OpCode::Query);
+        message.add_query(Query::query(Name::from_ascii(name).unwrap(), RecordType::A));
+        message.to_vec().unwrap()
+    }
+
+    async fn ask(at: SocketAddr, query: &[u8]) -> Message {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.send_to(query, at).await.unwrap();
+        let mut buffer = [0; 4096];
+        let (length, _) = timeout(IDLE, socket.recv_from(&mut buffer)).await.unwrap().unwrap();
+        Message::from_vec(&buffer[..length]).unwrap()
+    }
+
+    async fn ask_over(stream: &mut TcpStream, query: &[u8]) -> io::Result<Message> {
+        stream.write_all(&u16::try_from(query.len()).unwrap().to_be_bytes()).await?;
+        stream.write_all(query).await?;
+        let mut message = Vec::new();
+        if !timeout(IDLE, read_message(stream, &mut message)).await?? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Message::from_vec(&message).map_err(io::Error::other)
+    }
+
+    #[tokio::test]
+    async fn what_udp_cuts_tcp_brings_whole() {
+        let (server, at) = start().await;
+        let cut = ask(at, &query("web.test.")).await;
+        assert!(cut.metadata.truncation);
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        for _ in 0..3 {
+            let whole = ask_over(&mut stream, &query("web.test.")).await.unwrap();
+            assert_eq!((whole.metadata.truncation, whole.answers.len()), (false, 40));
+        }
+        server.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn the_view_learns_who_asks() {
+        let (server, at) = start().await;
+        let answer = ask(at, &query("me.test.")).await;
+        assert_eq!(answer.answers[0].data.to_string(), "127.0.0.1");
+        server.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_thousand_random_packets_do_no_harm() {
+        let (server, at) = start().await;
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        for round in 0..1000_usize {
+            let mut packet = vec![0; round % 700];
+            getrandom::fill(&mut packet).unwrap();
+            if round % 2 == 0 && packet.len() > 12 {
+                packet[2] &= 0b0000_0111; // a standard query, so that the decoder sees the rest
+                packet[4..12].copy_from_slice(&[0, 1, 0, 0, 0, 0, 0, 1]);
+            }
+            socket.send_to(&packet, at).await.unwrap();
+        }
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            let mut noise = [0; 64];
+            getrandom::fill(&mut noise).unwrap();
+            stream.write_all(&noise).await.unwrap();
+        }
+        assert_eq!(ask(at, &query("me.test.")).await.metadata.response_code, ResponseCode::NoError);
+        server.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn one_address_has_a_bounded_number_of_connections() {
+        let (server, at) = start().await;
+        let mut held = Vec::new();
+        for _ in 0..MOST_CLIENTS_OF_ADDRESS {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            ask_over(&mut stream, &query("me.test.")).await.unwrap();
+            held.push(stream);
+        }
+        let mut excess = TcpStream::connect(at).await.unwrap();
+        assert!(ask_over(&mut excess, &query("me.test.")).await.is_err());
+
+        held.pop();
+        let deadline = tokio::time::Instant::now() + IDLE;
+        loop {
+            let mut next = TcpStream::connect(at).await.unwrap();
+            if ask_over(&mut next, &query("me.test.")).await.is_ok() {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "a free place is not given away");
+        }
+        server.shutdown().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_is_cut() {
+        let (server, at) = start().await;
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&[0, 40, 1]).await.unwrap();
+        let mut rest = Vec::new();
+        assert!(stream.read_to_end(&mut rest).await.map_or(true, |length| length == 0));
+        server.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn shutdown_frees_the_addresses_and_the_connections() {
+        let (server, at) = start().await;
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        ask_over(&mut stream, &query("me.test.")).await.unwrap();
+        server.shutdown().await;
+        assert!(ask_over(&mut stream, &query("me.test.")).await.is_err());
+        UdpSocket::bind(at).await.unwrap();
+        TcpListener::bind(at).await.unwrap();
+    }
+}
