@@ -1,0 +1,44 @@
+//! The end of a cluster: its control plane, its interfaces, its security group, and only then its addresses and record.
+
+use crate::error::EksError;
+use crate::pool::{PROVIDER, PUBLIC};
+use crate::records::{Cluster, ClusterStatus, Update, update_prefix};
+use crate::steps::{Parts, Trouble, call, same};
+
+/// Removes all that was made for a cluster outside of our records, recorded or not.
+///
+/// # Errors
+/// What is left and why.
+pub async fn undo(parts: &Parts, cluster: &Cluster) -> Result<(), Trouble> {
+    // The control plane stands on the interfaces, and the interfaces are in the group.
+    call("its control plane could not be removed", parts.control_planes.remove(cluster)).await?;
+    parts.network.remove_interfaces(cluster).await?;
+    parts.network.remove_group(cluster).await
+}
+
+/// Forgets a deleted cluster: its record, its updates, its addresses, in one transaction.
+///
+/// # Errors
+/// When the store fails.
+pub async fn forget(parts: &Parts, cluster: &Cluster) -> Result<(), EksError> {
+    let key = cluster.cluster_key().key();
+    let updates = update_prefix(&cluster.account, &cluster.region, &cluster.name);
+    parts
+        .records
+        .transact(|tx| {
+            let found = tx.get::<Cluster>(&key)?;
+            let Some(found) = found.filter(|found| same(found, cluster, ClusterStatus::Deleting)) else {
+                return Ok(());
+            };
+            for (update, _) in tx.peek::<Update>(&updates)? {
+                tx.delete(update);
+            }
+            for instance in &found.control_plane {
+                PROVIDER.release(tx, instance.provider_address, &found.endpoint_id)?;
+                PUBLIC.release(tx, instance.public_address, &found.endpoint_id)?;
+            }
+            tx.delete(&key);
+            Ok(())
+        })
+        .await
+}
