@@ -1,0 +1,100 @@
+//! One cluster's API server: what it is made from, where it listens, how it ends.
+
+use crate::accept::{self, Listening, Serving};
+use crate::chain::Chain;
+use crate::connections::{Connection, Connections, Leg};
+use crate::health::{Check, Health};
+use crate::tls::{Certificate, TlsError, server_config};
+use base::KubernetesRelease;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// What an API server is made from.
+pub struct ApiServerConfig {
+    /// The cluster's name, for logs.
+    pub cluster: String,
+    /// What no other cluster has and this one keeps for life; the ids of built-in objects come from it.
+    pub uid: String,
+    /// The Kubernetes release that it serves.
+    pub release: &'static KubernetesRelease,
+    /// The serving certificate's chain, leaf first.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// The serving certificate's key.
+    pub key: PrivateKeyDer<'static>,
+    /// The authority whose certificates clients are asked for.
+    pub client_ca: CertificateDer<'static>,
+    /// What must work besides the server itself.
+    pub checks: Vec<Check>,
+}
+
+/// One cluster's API server, on any number of listeners: every control plane instance has one in its own network.
+pub struct ApiServer {
+    cluster: String,
+    certificate: Arc<Certificate>,
+    serving: Serving,
+}
+
+impl ApiServer {
+    /// A server that listens nowhere yet.
+    ///
+    /// # Errors
+    /// [`TlsError`] where a certificate can't be used.
+    pub fn new(config: ApiServerConfig) -> Result<Arc<Self>, TlsError> {
+        let certificate = Certificate::new(config.certificates, config.key)?;
+        let tls = server_config(certificate.clone(), config.client_ca)?;
+        let chain = Chain::new(config.release, &config.uid, Health::new(config.checks));
+        let serving = Serving {
+            tls: Arc::new(tls).into(),
+            chain: Arc::new(chain),
+            connections: Arc::new(Connections::default()),
+        };
+        Ok(Arc::new(Self { cluster: config.cluster, certificate, serving }))
+    }
+
+    /// Serves `listener` until the returned value is dropped. One listener on the wildcard address serves all of an
+    /// instance's interfaces, so `leg` tells a connection's side by its local address.
+    pub fn serve(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        leg: impl Fn(IpAddr) -> Leg + Send + Sync + 'static,
+    ) -> Listening {
+        tracing::debug!(cluster = self.cluster, address = ?listener.local_addr().ok(), "an API server listens");
+        accept::listen(self.serving.clone(), listener, leg)
+    }
+
+    /// Who is connected, in no order.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.serving.connections.list()
+    }
+
+    /// Ends the connections that `pick` names: the client is told to go, requests have a second to finish, then the
+    /// socket is closed. Returns their number when all of them are closed; new ones may come meanwhile.
+    pub async fn hang_up(&self, pick: impl Fn(&Connection) -> bool) -> usize {
+        let count = self.serving.connections.hang_up(pick).await;
+        tracing::debug!(cluster = self.cluster, count, "hung up");
+        count
+    }
+
+    /// Replaces the serving certificate for connections to come.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`]; the old one then stays.
+    pub fn replace_certificate(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), TlsError> {
+        self.certificate.replace(chain, key)
+    }
+
+    /// Ends everything: `/readyz` fails from now on, then all connections are hung up on. Stop the listeners first;
+    /// connections that come in between are ended by a second call. Gives up after `patience` and returns whether all
+    /// were closed by then.
+    pub async fn shutdown(&self, patience: Duration) -> bool {
+        self.serving.chain.health.stop();
+        tokio::time::timeout(patience, self.hang_up(|_| true)).await.is_ok()
+    }
+}
