@@ -1,0 +1,56 @@
+# Two commands: `make up` gives a running Postern with a first cluster, `make test` runs everything that CI runs.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Debian 12 packages. Build: a C compiler for the crypto library. Run: nftables (its library), iproute2.
+BUILD_PACKAGES := gcc libc6-dev
+RUN_PACKAGES   := nftables iproute2 ca-certificates curl dnsutils jq
+TEST_PACKAGES  := python3 python3-venv iputils-ping procps git
+# Python packages, pinned: the real clients, and the service models that `xtask generate` reads.
+PYTHON_PACKAGES := awscli==1.45.11 boto3==1.43.11 botocore==1.43.11
+BENCH_PYTHON    := 'moto[server,eks,ec2]==5.2.1'
+
+DATA_DIR ?= /var/lib/postern
+BIN      := target/release/postern
+VENV     := .venv
+
+.PHONY: help up down test bench build packages test-packages venv generate
+
+help:
+	@echo "make up      install what is missing, build, start, make a first cluster, show its endpoint"
+	@echo "make down    stop, and remove every namespace, link, mount and process (state stays)"
+	@echo "make test    install what the tests need, run them all"
+	@echo "make bench   measure; every figure is a ratio within one run"
+
+packages:
+	@.ci/packages $(BUILD_PACKAGES) $(RUN_PACKAGES)
+
+test-packages:
+	@.ci/packages $(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES)
+
+$(VENV)/.done: Makefile | test-packages
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check $(PYTHON_PACKAGES)
+	touch $@
+
+venv: $(VENV)/.done
+
+build: packages
+	cargo build --release --locked -p postern
+
+up: build
+	@DATA_DIR=$(DATA_DIR) BIN=$(BIN) .ci/up
+
+down:
+	$(BIN) down --data-dir $(DATA_DIR)
+
+test: test-packages venv
+	@.ci/test
+
+bench: build venv
+	$(VENV)/bin/pip install -q --disable-pip-version-check $(BENCH_PYTHON)
+	@bench/run
+
+generate: venv
+	POSTERN_PYTHON=$(VENV)/bin/python cargo run --locked -p xtask -- generate
