@@ -77,7 +77,13 @@ impl VpcWorld {
     }
 
     fn is_empty(&self) -> bool {
-        self.vpc.is_none() && self.subnets.is_empty() && self.interfaces.is_empty() && self.instances.is_empty()
+        self.vpc.is_none()
+            && self.gateway.is_none()
+            && self.subnets.is_empty()
+            && self.route_tables.is_empty()
+            && self.groups.is_empty()
+            && self.interfaces.is_empty()
+            && self.instances.is_empty()
     }
 }
 
@@ -358,4 +364,26 @@ fn cluster_id(key: &str) -> Option<ClusterId> {
     let (account, region) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     (parts.next()? == "cluster").then_some(())?;
     Some(ClusterId { account, region, name: parts.next()?.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NODE_GROUP, Scenery, VPC};
+
+    #[test]
+    fn parts_may_come_before_their_vpc_and_go_after_it() {
+        let mut scenery = Scenery::new(true, false, &["0.0.0.0/0"]);
+        let vpc: VpcId = VPC.parse().unwrap();
+        let whole = scenery.world.vpc(&vpc).unwrap().clone();
+        scenery.world = World::default();
+        scenery.group(NODE_GROUP, &[]);
+        scenery.vpc(true, true);
+        let group: SecurityGroupId = NODE_GROUP.parse().unwrap();
+        assert_eq!(scenery.world.vpc(&vpc).unwrap().groups[&group], whole.groups[&group]);
+        scenery.remove::<ec2::Vpc>(VPC);
+        assert!(scenery.world.vpc(&vpc).is_some(), "the group is still there");
+        scenery.remove::<ec2::SecurityGroup>(NODE_GROUP);
+        assert!(scenery.world.vpc(&vpc).is_none(), "nothing is left of it");
+    }
 }

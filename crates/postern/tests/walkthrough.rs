@@ -28,9 +28,9 @@ fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
-/// Whether a line is as expected; `...` stands for anything.
+/// Whether a line is as expected; `…` stands for anything.
 fn line_matches(expected: &str, line: &str) -> bool {
-    let mut parts = expected.split("...");
+    let mut parts = expected.split("…");
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else { return false };
     let parts: Vec<&str> = parts.collect();
     let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
@@ -41,11 +41,11 @@ fn line_matches(expected: &str, line: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Whether an output is as expected; a line `...` stands for any number of lines.
+/// Whether an output is as expected; a line `…` stands for any number of lines.
 fn matches(expected: &[String], lines: &[String]) -> bool {
     match expected.split_first() {
         None => lines.is_empty(),
-        Some((first, rest)) if first == "..." => (0..=lines.len()).any(|skip| matches(rest, &lines[skip..])),
+        Some((first, rest)) if first == "…" => (0..=lines.len()).any(|skip| matches(rest, &lines[skip..])),
         Some((first, rest)) => {
             lines.split_first().is_some_and(|(line, more)| line_matches(first, line) && matches(rest, more))
         }
@@ -55,8 +55,8 @@ fn matches(expected: &[String], lines: &[String]) -> bool {
 #[test]
 fn what_is_expected_is_compared() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    assert!(matches(&lines("a\n...\nip-...-x"), &lines("a\nb\nc\nip-1-x")));
-    assert!(!matches(&lines("a\nip-...-x"), &lines("a\nip-1-y")));
+    assert!(matches(&lines("a\n…\nip-…-x"), &lines("a\nb\nc\nip-1-x")));
+    assert!(!matches(&lines("a\nip-…-x"), &lines("a\nip-1-y")));
     assert!(!matches(&lines("a"), &lines("a\nb")));
 }
 

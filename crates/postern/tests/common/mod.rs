@@ -228,7 +228,7 @@ impl Postern {
 impl Drop for Postern {
     fn drop(&mut self) {
         let log = self.log();
-        let reset = self.cli(&["reset", "--yes"]);
+        let reset = self.cli(&["reset"]);
         if std::thread::panicking() {
             eprintln!("--- the daemon's log\n{log}");
         } else {
