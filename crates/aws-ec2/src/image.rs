@@ -50,7 +50,7 @@ const AL2_NODES: &[(&str, &str, &str)] = &[
 
 /// An image of the catalogue in one region.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub(crate) struct Image {
     /// Its id there.
     pub id: String,
     /// Its name, the same in all regions.
@@ -67,8 +67,8 @@ pub struct Image {
     pub volume_size: i32,
     /// Whether it wants tokens from the metadata service.
     pub requires_tokens: bool,
-    /// SSM public parameters that lead to it, with what they say.
-    pub parameters: Vec<(String, String)>,
+    /// SSM public parameters that hold its id: what `resolve:ssm:` may name.
+    pub parameters: Vec<String>,
 }
 
 impl Image {
@@ -93,7 +93,7 @@ impl Image {
 }
 
 /// The whole catalogue of a region.
-pub fn catalogue(region: &Region) -> Vec<Image> {
+pub(crate) fn catalogue(region: &Region) -> Vec<Image> {
     let mut all = Vec::new();
     for architecture in ["x86_64", "arm64"] {
         all.push(amazon_linux(region, architecture));
@@ -108,10 +108,8 @@ fn amazon_linux(region: &Region, architecture: &'static str) -> Image {
         Image::new(region, format!("al2023-ami-2023.9.{AL2023_DATE}.0-kernel-6.1-{architecture}"), architecture);
     image.description = format!("Amazon Linux 2023 AMI 2023.9.{AL2023_DATE}.0 {architecture} HVM kernel-6.1");
     let path = "/aws/service/ami-amazon-linux-latest";
-    image.parameters = vec![
-        (format!("{path}/al2023-ami-kernel-default-{architecture}"), image.id.clone()),
-        (format!("{path}/al2023-ami-kernel-6.1-{architecture}"), image.id.clone()),
-    ];
+    image.parameters =
+        ["default", "6.1"].map(|kernel| format!("{path}/al2023-ami-kernel-{kernel}-{architecture}")).to_vec();
     image
 }
 
@@ -122,7 +120,7 @@ fn node(region: &Region, architecture: &'static str, minor: &str, patch: &str) -
     image.owner = EKS;
     image.volume_size = 20;
     image.description = format!("EKS-optimized Kubernetes node based on Amazon Linux 2023, (k8s: {patch})");
-    image.parameters = recommended(&path, &image, &format!("{patch}-{AL2023_DATE}"));
+    image.parameters = vec![format!("{path}/image_id")];
     image
 }
 
@@ -135,20 +133,8 @@ fn old_node(region: &Region, architecture: &'static str, minor: &str, patch: &st
     image.date = date;
     image.requires_tokens = false;
     image.description = format!("EKS Kubernetes Worker AMI with AmazonLinux2 image, (k8s: {patch})");
-    image.parameters = recommended(&path, &image, &format!("{patch}-{date}"));
+    image.parameters = vec![format!("{path}/image_id")];
     image
-}
-
-fn recommended(path: &str, image: &Image, release: &str) -> Vec<(String, String)> {
-    let all = serde_json::json!({
-        "schema_version": "2", "image_id": image.id, "image_name": image.name, "release_version": release,
-    });
-    vec![
-        (path.to_owned(), all.to_string()),
-        (format!("{path}/image_id"), image.id.clone()),
-        (format!("{path}/image_name"), image.name.clone()),
-        (format!("{path}/release_version"), release.to_owned()),
-    ]
 }
 
 fn absent(id: &str) -> Ec2Error {
@@ -158,7 +144,7 @@ fn absent(id: &str) -> Ec2Error {
 /// The image that a call names: by id, or as `resolve:ssm:<parameter>`.
 pub(crate) fn find(region: &Region, given: &str) -> Result<Image> {
     if let Some(parameter) = given.strip_prefix("resolve:ssm:") {
-        let has = |image: &Image| image.parameters.iter().any(|(name, value)| name == parameter && *value == image.id);
+        let has = |image: &Image| image.parameters.iter().any(|name| name == parameter);
         let message = || format!("The SSM parameter '{parameter}' does not lead to an image.");
         return catalogue(region).into_iter().find(has).ok_or_else(|| refuse("InvalidParameterValue", message()));
     }

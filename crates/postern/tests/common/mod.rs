@@ -141,6 +141,13 @@ impl Postern {
         Ran::of(command.output().unwrap())
     }
 
+    /// Runs a script of `tests/clients` with boto3, which must succeed.
+    #[track_caller]
+    pub fn python(&self, script: &str) {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
+        Ran::of(Command::new("python3").arg(path).envs(self.environment()).output().unwrap()).ok();
+    }
+
     /// Runs `aws ... --output text --query Q` and gives its trimmed output.
     #[track_caller]
     pub fn query(&self, words: &str, query: &str) -> String {
