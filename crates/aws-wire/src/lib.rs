@@ -1,6 +1,6 @@
 //! AWS's wire protocols: bytes in, bytes out. No sockets, no state but a cache of signing keys.
 //!
-//! Read [`parts`], then [`decode`] (a request becomes an operation and its input as JSON), [`validate`] (the model's
+//! Read [`parts`], then [`mod@decode`] (a request becomes an operation and its input as JSON), [`mod@validate`] (the model's
 //! constraints), [`encode`] (an output or a [`aws_model::Fault`] becomes an answer), and [`sigv4`] (who signed).
 //! May use: base, aws-model. Must never learn: HTTP servers, storage, any operation's behaviour.
 

@@ -9,7 +9,7 @@ const VIOLATIONS: usize = 10;
 /// How much of a value a message quotes, in characters.
 const QUOTED: usize = 256;
 
-/// Checks an input that [`crate::decode`] made: required members, lengths, ranges, patterns, enums.
+/// Checks an input that [`crate::decode()`] made: required members, lengths, ranges, patterns, enums.
 ///
 /// # Errors
 /// EKS: `InvalidParameterException`. EC2: `MissingParameter` or `InvalidParameterValue`, for the first violation.

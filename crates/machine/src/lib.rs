@@ -1,7 +1,7 @@
 //! Machines: an EC2 instance as a system container without an image, over the host's own `/usr`.
 //!
 //! Read [`spec`] (what a machine is), [`machines`] (the service's side), then the hidden processes in the order in
-//! which they run: `starter`, `stage`, `inside`, `init`. [`enter`] and [`bare`] run commands in machines and at bare
+//! which they run: `starter`, `stage`, `inside`, `init`. [`mod@enter`] and [`bare`] run commands in machines and at bare
 //! network places. May use: nothing of ours. Must never learn: AWS, the store, how networks are built; it only hands
 //! out a network namespace. Invariant: a machine's root has no power over the host or another machine; files that a
 //! machine can change are only ever touched with that machine's own rights.

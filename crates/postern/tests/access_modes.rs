@@ -1,5 +1,7 @@
 //! The endpoint is where its access mode says: addresses and reachability, outside and in an instance, mode by mode.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Postern, host, sorted, until};

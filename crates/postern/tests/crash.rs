@@ -1,5 +1,7 @@
 //! `kill -9` in the middle of things, then `up`: the same world or the finished one, never a half.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Postern, host, until};

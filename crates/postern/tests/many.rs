@@ -1,5 +1,7 @@
 //! Fifty clusters in ten VPCs, made at once by ten clients, and two daemons beside each other.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::Postern;

@@ -1,5 +1,7 @@
 //! `docs/walkthrough.md`, run line by line in one shell, as its reader would.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::Postern;

@@ -20,6 +20,16 @@ pub enum SigError {
     /// Another service or region is meant; which.
     #[error("Credential should be scoped to {0}.")]
     WrongScope(String),
+    /// The day of the scope is not the date's.
+    #[error(
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{day}' != '{date}'."
+    )]
+    WrongDay {
+        /// The day of the scope.
+        day: String,
+        /// When it was signed, as sent.
+        date: String,
+    },
     /// The signature is not the one that the secret makes.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access \
@@ -71,7 +81,7 @@ impl SigError {
             Self::Incomplete(_) => (400, "IncompleteSignature"),
             Self::UnknownKey => (403, "InvalidClientTokenId"),
             Self::ExpiredToken => (403, "ExpiredToken"),
-            Self::WrongScope(_) | Self::Mismatch => (403, "SignatureDoesNotMatch"),
+            Self::WrongScope(_) | Self::WrongDay { .. } | Self::Mismatch => (403, "SignatureDoesNotMatch"),
             Self::Expired { .. } | Self::NotYet { .. } => (403, "SignatureDoesNotMatch"),
         };
         Fault::with_status(status, code, self.to_string())
@@ -83,9 +93,8 @@ impl SigError {
             Self::Incomplete(_) => "IncompleteSignatureException",
             Self::UnknownKey => "UnrecognizedClientException",
             Self::ExpiredToken => "ExpiredTokenException",
-            Self::WrongScope(_) | Self::Mismatch | Self::Expired { .. } | Self::NotYet { .. } => {
-                "InvalidSignatureException"
-            }
+            Self::WrongScope(_) | Self::WrongDay { .. } | Self::Mismatch => "InvalidSignatureException",
+            Self::Expired { .. } | Self::NotYet { .. } => "InvalidSignatureException",
         }
     }
 }

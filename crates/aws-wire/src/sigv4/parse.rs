@@ -72,7 +72,8 @@ impl Signed {
 /// Reads a request's signature.
 ///
 /// # Errors
-/// [`SigError::Missing`] when there is none, [`SigError::Incomplete`] when it is not well-formed.
+/// [`SigError::Missing`] when there is none, [`SigError::Incomplete`] when it is not well-formed, [`SigError::WrongDay`]
+/// when its parts disagree.
 pub fn parse(parts: &Parts<'_>) -> Result<Signed, SigError> {
     let signed = match parts.header("authorization") {
         Some(header) => from_header(parts, header)?,
@@ -90,10 +91,7 @@ pub fn parse(parts: &Parts<'_>) -> Result<Signed, SigError> {
         return Err(incomplete(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")));
     }
     if signed.date.get(..8) != Some(signed.credential.day.as_str()) {
-        return Err(SigError::Incomplete(format!(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}'.",
-            signed.credential.day, signed.date
-        )));
+        return Err(SigError::WrongDay { day: signed.credential.day, date: signed.date });
     }
     Ok(signed)
 }
@@ -221,7 +219,6 @@ mod tests {
             ("AWS4-HMAC-SHA256", "20260102T030405Z"),
             (HEADER, ""),
             (HEADER, "2026-01-02T03:04"),
-            (HEADER, "20260103T030405Z"),
             (&HEADER.replace("host;", "a;"), "20260102T030405Z"),
             (&HEADER.replace("host;x-amz-date", "x-amz-date;host"), "20260102T030405Z"),
             (&HEADER.replace("host;x-amz-date", "host"), "20260102T030405Z"),
@@ -231,6 +228,8 @@ mod tests {
             let error = parse(&ask(header, date, "")).unwrap_err();
             assert!(matches!(error, SigError::Incomplete(_)), "{header} {date}: {error}");
         }
+        let error = parse(&ask(HEADER, "20260103T030405Z", "")).unwrap_err();
+        assert!(error.to_string().ends_with("'20260102' != '20260103T030405Z'."), "{error}");
     }
 
     #[test]
