@@ -26,6 +26,7 @@ const MUST_NOT: &[(&str, &str, &str)] = &[
     ("aws-eks", "aws-iam", "services reach each other through their operation traits only"),
     ("aws-iam", "aws-ec2", "services reach each other through their operation traits only"),
     ("aws-iam", "aws-eks", "services reach each other through their operation traits only"),
+    ("aws-ssm", "aws-ec2", "services reach each other through their operation traits only"),
     ("aws-*", "hyper", "services decide; only the gateway speaks HTTP"),
     ("aws-*", "fabric", "services decide; the fabric applies"),
     ("aws-*", "machine", "services decide; machines are made elsewhere"),

@@ -3,10 +3,12 @@
 use crate::error::{Result, combination, invalid, missing, refuse, required, unsupported};
 use crate::filter::{Column, keep, text};
 use crate::interface::address as parse_address;
-use crate::records::{AddressAssociation, ElasticAddress, InternetGateway, NetworkInterface, PublicAddress};
+use crate::records::{
+    AddressAssociation, ElasticAddress, Instance, InstanceState, InternetGateway, NetworkInterface, PublicAddress,
+};
 use crate::resource::not_found;
 use crate::world::World;
-use crate::{addressing, instance_query, internet_gateway, tag};
+use crate::{addressing, instance_change, instance_query, internet_gateway, tag};
 use aws_model::ec2 as wire;
 use base::{AddressAssociationId, AllocationId, NetworkInterfaceId};
 use std::net::Ipv4Addr;
@@ -165,15 +167,21 @@ fn put_on(
     Ok(AddressAssociation { id: AddressAssociationId::random(), interface: id, private })
 }
 
-/// Takes an elastic address off a private one.
+/// Takes an elastic address off a private one. An instance that had an auto-assigned address before gets another.
+/// Source: *Amazon EC2 User Guide*, "Amazon EC2 instance IP addressing".
 fn clear(world: &mut World<'_, '_>, interface: &NetworkInterfaceId, private: Ipv4Addr) -> Result<()> {
-    if let Some(mut interface) = world.get::<NetworkInterface>(interface.as_str())? {
-        for slot in interface.addresses.iter_mut().filter(|it| it.address == private) {
-            slot.public = None;
-        }
-        world.put(&interface)?;
+    let Some(mut interface) = world.get::<NetworkInterface>(interface.as_str())? else { return Ok(()) };
+    for slot in interface.addresses.iter_mut().filter(|it| it.address == private) {
+        slot.public = None;
     }
-    Ok(())
+    world.put(&interface)?;
+    let Some(instance) = interface.attachment.and_then(|it| it.instance) else { return Ok(()) };
+    match world.get::<Instance>(instance.as_str())? {
+        Some(it) if matches!(it.state, InstanceState::Pending | InstanceState::Running) => {
+            instance_change::renew_public(world, &it)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// DisassociateAddress.

@@ -7,23 +7,31 @@ use std::net::Ipv4Addr;
 /// Blocks that one VPC may have; AWS's default quota.
 pub(crate) const MAX_BLOCKS: usize = 5;
 
-const fn at(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> (Ipv4Addr, u8) {
+/// A range: where it begins, and its prefix.
+type Range = (Ipv4Addr, u8);
+
+const fn at(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Range {
     (Ipv4Addr::new(a, b, c, d), prefix)
 }
 
 /// What no VPC may hold: this network, loopback, link-local, multicast and reserved; and 198.18.0.0/15, which is the
 /// Internet of this service.
-const FORBIDDEN: &[(Ipv4Addr, u8)] =
+const FORBIDDEN: &[Range] =
     &[at(0, 0, 0, 0, 8), at(127, 0, 0, 0, 8), at(169, 254, 0, 0, 16), at(198, 18, 0, 0, 15), at(224, 0, 0, 0, 3)];
 
-/// RFC 1918's ranges: a second block must not be in another of them than the first.
-const PRIVATE: &[(Ipv4Addr, u8)] = &[at(10, 0, 0, 0, 8), at(172, 16, 0, 0, 12), at(192, 168, 0, 0, 16)];
+/// RFC 1918's ranges: a second block must not be in another of them than the first, and in none of them when the first
+/// is in none.
+const PRIVATE: &[Range] = &[at(10, 0, 0, 0, 8), at(172, 16, 0, 0, 12), at(192, 168, 0, 0, 16)];
 
-fn within(block: &Ipv4Block, (network, prefix): (Ipv4Addr, u8)) -> bool {
+/// Besides: to a VPC in the first range no block of the second may be added.
+const APART: &[(Range, Range)] =
+    &[(at(10, 0, 0, 0, 15), at(10, 0, 0, 0, 16)), (at(172, 16, 0, 0, 12), at(172, 31, 0, 0, 16))];
+
+fn within(block: &Ipv4Block, (network, prefix): Range) -> bool {
     Ipv4Block::containing(network, prefix).is_some_and(|range| range.covers(block))
 }
 
-fn touches(block: &Ipv4Block, (network, prefix): (Ipv4Addr, u8)) -> bool {
+fn touches(block: &Ipv4Block, (network, prefix): Range) -> bool {
     Ipv4Block::containing(network, prefix).is_some_and(|range| range.overlaps(block))
 }
 
@@ -56,9 +64,9 @@ pub(crate) fn check_added(block: &Ipv4Block, others: &[Ipv4Block]) -> Result<()>
         ));
     }
     let range = |block: &Ipv4Block| PRIVATE.iter().position(|range| within(block, *range));
-    if let (Some(first), Some(added)) = (others.first().and_then(range), range(block))
-        && first != added
-    {
+    let elsewhere = range(block).is_some() && others.first().is_some_and(|first| range(first) != range(block));
+    let apart = |(have, add): &(Range, Range)| touches(block, *add) && others.iter().any(|other| within(other, *have));
+    if elsewhere || APART.iter().any(apart) {
         return Err(refuse(
             "InvalidVpc.Range",
             format!(
@@ -121,6 +129,17 @@ mod tests {
         assert!(check_added(&block("10.1.0.0/16"), &have).is_ok());
         assert!(check_added(&block("100.64.0.0/16"), &have).is_ok());
         refused(check_added(&block("192.168.0.0/16"), &have), "InvalidVpc.Range");
+        for (first, added) in [
+            ("100.64.0.0/16", "10.1.0.0/16"),
+            ("172.20.0.0/16", "172.31.0.0/20"),
+            ("10.1.0.0/16", "10.0.0.0/24"),
+            ("203.0.112.0/20", "192.168.0.0/16"),
+        ] {
+            refused(check_added(&block(added), &[block(first)]), "InvalidVpc.Range");
+        }
+        assert!(check_added(&block("172.21.0.0/16"), &[block("172.20.0.0/16")]).is_ok());
+        assert!(check_added(&block("10.0.0.0/16"), &[block("10.2.0.0/16")]).is_ok());
+        assert!(check_added(&block("100.65.0.0/16"), &[block("100.64.0.0/16")]).is_ok());
         refused(check_added(&block("10.0.9.0/24"), &have), "InvalidVpc.Conflict");
         refused(check_added(&block("10.9.0.0/24"), &[have[0]; 5]), "CidrLimitExceeded");
     }

@@ -6,7 +6,7 @@ use crate::instance_state::{Event, after};
 use crate::records::{Instance, InstanceState, NetworkInterface};
 use crate::side_records::InstanceFace;
 use crate::world::World;
-use crate::{image, instance, instance_type, instance_view, launch, security_group};
+use crate::{image, instance, instance_type, instance_view, interface_index, launch, security_group};
 use aws_model::ec2 as wire;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,8 +60,9 @@ pub(crate) fn start(
     Ok(wire::StartInstancesResult { starting_instances: Some(changes) })
 }
 
-/// A stopped instance lost its auto-assigned public address; a start gives it another.
-fn renew_public(world: &mut World<'_, '_>, it: &Instance) -> Result<()> {
+/// An instance that came with an auto-assigned public address and has none gets another: at a start, as the stop took
+/// it, and when an elastic address that took its place goes.
+pub(crate) fn renew_public(world: &mut World<'_, '_>, it: &Instance) -> Result<()> {
     if !world.get::<InstanceFace>(it.id.as_str())?.is_some_and(|face| face.auto_public) {
         return Ok(());
     }
@@ -290,7 +291,8 @@ fn change_primary(
         primary.source_dest_check = value;
     }
     if let Some(groups) = groups {
-        primary.groups = security_group::resolve(world, &it.vpc, groups)?;
+        let groups = security_group::resolve(world, &it.vpc, groups)?;
+        interface_index::regroup(world, primary, groups)?;
     }
     let primary: &NetworkInterface = primary;
     world.put(primary)

@@ -5,7 +5,7 @@ use crate::records::{Attachment, ElasticAddress, NetworkInterface, PrivateAddres
 use crate::side_records::{ATTACHED, ATTACHMENT};
 use crate::token::Token;
 use crate::world::World;
-use crate::{addressing, security_group, tag};
+use crate::{addressing, interface_index, security_group, tag};
 use aws_model::ec2 as wire;
 use base::{AttachmentId, NetworkInterfaceId, SecurityGroupId, hex, random_bytes};
 use std::net::Ipv4Addr;
@@ -82,7 +82,7 @@ pub(crate) fn build(world: &mut World<'_, '_>, new: NewInterface) -> Result<Netw
         let address = addressing::take_any(world, &new.subnet, id.as_str(), nth)?;
         addresses.push(PrivateAddress { address, public: None });
     }
-    Ok(NetworkInterface {
+    let interface = NetworkInterface {
         id,
         vpc: new.subnet.vpc,
         subnet: new.subnet.id,
@@ -95,7 +95,9 @@ pub(crate) fn build(world: &mut World<'_, '_>, new: NewInterface) -> Result<Netw
         attachment: None,
         requester: None,
         tags: new.tags,
-    })
+    };
+    interface_index::enter(world, &interface)?;
+    Ok(interface)
 }
 
 /// A locally administered unicast address.
@@ -221,6 +223,7 @@ pub(crate) fn delete(world: &mut World<'_, '_>, input: &wire::DeleteNetworkInter
 /// Deletes an interface, gives its addresses back and lets go of elastic ones.
 pub(crate) fn forget(world: &mut World<'_, '_>, mut interface: NetworkInterface) -> Result<()> {
     detach(world, &mut interface);
+    interface_index::leave(world, &interface);
     for address in &interface.addresses {
         release(world, &interface, address)?;
     }

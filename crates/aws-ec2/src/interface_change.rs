@@ -5,7 +5,7 @@ use crate::interface::{self, address};
 use crate::records::{Attachment, Instance, InstanceState, NetworkInterface, PrivateAddress, Subnet};
 use crate::side_records::ATTACHMENT;
 use crate::world::World;
-use crate::{addressing, instance_query, instance_type, security_group};
+use crate::{addressing, instance_query, instance_type, interface_index, security_group};
 use aws_model::ec2 as wire;
 use base::{AttachmentId, NetworkInterfaceId};
 
@@ -133,7 +133,8 @@ pub(crate) fn modify(world: &mut World<'_, '_>, input: &wire::ModifyNetworkInter
         interface.source_dest_check = value;
     }
     if let Some(groups) = input.groups.as_deref().filter(|it| !it.is_empty()) {
-        interface.groups = security_group::resolve(world, &interface.vpc, groups)?;
+        let groups = security_group::resolve(world, &interface.vpc, groups)?;
+        interface_index::regroup(world, &mut interface, groups)?;
     }
     if let Some(change) = &input.attachment {
         let given = required(&change.attachment_id, "AttachmentId")?;

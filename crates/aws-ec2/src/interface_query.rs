@@ -3,6 +3,7 @@
 use crate::error::{Result, invalid, required};
 use crate::filter::{Column, each, flag, keep, number, text, within};
 use crate::interface::render;
+use crate::interface_index;
 use crate::page::page;
 use crate::records::NetworkInterface;
 use crate::world::World;
@@ -66,7 +67,10 @@ pub(crate) fn describe(
     world: &World<'_, '_>,
     input: &wire::DescribeNetworkInterfacesRequest,
 ) -> Result<wire::DescribeNetworkInterfacesResult> {
-    let found = world.select::<NetworkInterface>(&input.network_interface_ids)?;
+    let found = match input.network_interface_ids.as_deref() {
+        None | Some([]) => interface_index::candidates(world, &input.filters)?,
+        Some(_) => world.select::<NetworkInterface>(&input.network_interface_ids)?,
+    };
     let found = found.iter().map(|it| render(world, it)).collect::<Result<Vec<_>>>()?;
     let found = keep(found, &input.filters, FILTERS)?;
     let key = |it: &Shown| it.network_interface_id.clone().unwrap_or_default();

@@ -4,8 +4,8 @@ use crate::error::{Result, dependency, invalid, refuse, required};
 use crate::filter::{Column, each, keep, text};
 use crate::page::page;
 use crate::records::{InternetGateway, NetworkInterface, Vpc};
-use crate::tag;
 use crate::world::World;
+use crate::{interface_index, tag};
 use aws_model::ec2 as wire;
 use base::{InternetGatewayId, VpcId};
 
@@ -54,8 +54,9 @@ pub(crate) fn detach(world: &mut World<'_, '_>, input: &wire::DetachInternetGate
         let message = format!("resource {} is not attached to network {}", gateway.id, vpc.id);
         return Err(refuse("Gateway.NotAttached", message));
     }
-    let is_public = |it: &NetworkInterface| it.vpc == vpc.id && it.addresses.iter().any(|one| one.public.is_some());
-    if world.scan::<NetworkInterface>()?.iter().any(is_public) {
+    let inside = interface_index::of_vpc(world, &vpc.id)?;
+    let inside = inside.iter().map(|id| world.find::<NetworkInterface>(id.as_str())).collect::<Result<Vec<_>>>()?;
+    if inside.iter().flat_map(|it| &it.addresses).any(|one| one.public.is_some()) {
         return Err(dependency(format!(
             "Network {} has some mapped public address(es). Please unmap those public address(es) before detaching \
                 the gateway.",

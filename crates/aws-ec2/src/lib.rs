@@ -5,7 +5,6 @@
 //! Must never learn: namespaces, nftables, EKS. Invariant: an operation is one transaction; it never touches the
 //! kernel.
 
-pub mod image;
 pub mod instance_type;
 pub mod records;
 
@@ -17,6 +16,7 @@ mod derive;
 mod error;
 mod filter;
 mod group_rules;
+mod image;
 mod instance;
 mod instance_change;
 mod instance_query;
@@ -25,6 +25,7 @@ mod instance_status;
 mod instance_view;
 mod interface;
 mod interface_change;
+mod interface_index;
 mod interface_query;
 mod internet_gateway;
 mod key_material;

@@ -4,13 +4,14 @@ use crate::error::{Result, dependency, invalid, missing, refuse, required};
 use crate::filter::{Column, each, keep, number, text};
 use crate::page::page;
 use crate::permission::{self, Permission};
-use crate::records::{NetworkInterface, RulePeer, SecurityGroup, Tags, Vpc};
+use crate::records::{RulePeer, SecurityGroup, Tags, Vpc};
 use crate::resource::not_found;
 use crate::side_records::GROUP_NAME;
-use crate::tag;
 use crate::world::World;
+use crate::{interface_index, tag};
 use aws_model::ec2 as wire;
 use base::{Ipv4Block, SecurityGroupId, VpcId};
+use std::collections::BTreeSet;
 
 /// The name of the group that each VPC has from the start.
 pub(crate) const DEFAULT: &str = "default";
@@ -111,9 +112,7 @@ pub(crate) fn delete(
     let refers = |other: &SecurityGroup| {
         other.id != group.id && other.rules.iter().any(|rule| rule.peer == RulePeer::Group(group.id.clone()))
     };
-    if world.scan::<NetworkInterface>()?.iter().any(|it| it.groups.contains(&group.id))
-        || world.scan::<SecurityGroup>()?.iter().any(refers)
-    {
+    if !interface_index::of_group(world, &group.id)?.is_empty() || of_vpc(world, &group.vpc)?.iter().any(refers) {
         return Err(dependency(format!("resource {} has a dependent object", group.id)));
     }
     forget(world, &group);
@@ -125,6 +124,30 @@ pub(crate) fn forget(world: &mut World<'_, '_>, group: &SecurityGroup) {
     let key = name_key(world, &group.vpc, &group.name);
     world.remove_entry(key);
     world.remove::<SecurityGroup>(group.id.as_str());
+}
+
+/// The groups of a VPC, for a decision: one that comes or changes meanwhile fails the commit.
+pub(crate) fn of_vpc(world: &World<'_, '_>, vpc: &VpcId) -> Result<Vec<SecurityGroup>> {
+    let names = world.scan_entries::<SecurityGroupId>(&name_key(world, vpc, ""))?;
+    names.iter().map(|(_, id)| world.find(id.as_str())).collect()
+}
+
+/// The groups that can pass `filters`, for an answer: those of the VPCs that are named, or all. Every filter is still
+/// to be applied.
+fn candidates(world: &World<'_, '_>, filters: &Option<Vec<wire::Filter>>) -> Result<Vec<SecurityGroup>> {
+    let Some(vpcs) = interface_index::exact(filters, "vpc-id") else { return world.peek() };
+    let names = interface_index::exact(filters, "group-name");
+    let mut found = Vec::new();
+    for vpc in vpcs.iter().collect::<BTreeSet<_>>() {
+        let prefix = world.key(GROUP_NAME, &format!("{vpc}/"));
+        for (key, id) in world.peek_entries::<SecurityGroupId>(&prefix)? {
+            let name = key.strip_prefix(&prefix).unwrap_or_default();
+            if names.is_none_or(|names| names.iter().any(|it| it == name)) {
+                found.extend(world.get::<SecurityGroup>(id.as_str())?);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The group of that name in a VPC.
@@ -223,6 +246,7 @@ pub(crate) fn describe(
     let names = input.group_names.as_deref().unwrap_or_default();
     let mut found = match (input.group_ids.as_deref(), names.is_empty()) {
         (None | Some([]), false) => Vec::new(),
+        (None | Some([]), true) => candidates(world, &input.filters)?,
         _ => world.select::<SecurityGroup>(&input.group_ids)?,
     };
     for name in names {

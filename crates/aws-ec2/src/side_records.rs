@@ -12,6 +12,10 @@ pub(crate) const ADDRESS: &str = "address";
 pub(crate) const ATTACHMENT: &str = "attachment";
 /// Kind of `attached/<instance>/<interface>`: the interfaces of an instance.
 pub(crate) const ATTACHED: &str = "attached";
+/// Kind of `vpc-eni/<vpc>/<interface>`: the interfaces in a VPC.
+pub(crate) const IN_VPC: &str = "vpc-eni";
+/// Kind of `group-eni/<group>/<interface>`: the interfaces that carry a group.
+pub(crate) const IN_GROUP: &str = "group-eni";
 /// Kind of `group-name/<vpc>/<name>`: the group that has the name.
 pub(crate) const GROUP_NAME: &str = "group-name";
 /// Kind of `key-name/<name>`: the key pair that has the name.

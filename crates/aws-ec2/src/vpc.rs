@@ -3,11 +3,9 @@
 use crate::error::{Result, dependency, invalid, refuse, required, unsupported};
 use crate::filter::{Column, each, flag, keep, text, within};
 use crate::page::page;
-use crate::records::{
-    InternetGateway, NetworkInterface, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, Tags, Vpc, VpcBlock,
-};
+use crate::records::{InternetGateway, RouteTable, RouteTableAssociation, Subnet, Tags, Vpc, VpcBlock};
 use crate::world::World;
-use crate::{blocks, derive, security_group, tag};
+use crate::{blocks, derive, interface_index, security_group, tag};
 use aws_model::ec2 as wire;
 use base::{DhcpOptionsId, Ipv4Block, RouteTableAssociationId, RouteTableId, VpcCidrAssociationId, VpcId};
 
@@ -70,9 +68,9 @@ pub(crate) fn make(world: &mut World<'_, '_>, block: Ipv4Block, is_default: bool
 pub(crate) fn delete(world: &mut World<'_, '_>, input: &wire::DeleteVpcRequest) -> Result<()> {
     let vpc = world.find::<Vpc>(required(&input.vpc_id, "VpcId")?)?;
     let tables: Vec<_> = world.scan::<RouteTable>()?.into_iter().filter(|it| it.vpc == vpc.id).collect();
-    let groups: Vec<_> = world.scan::<SecurityGroup>()?.into_iter().filter(|it| it.vpc == vpc.id).collect();
+    let groups = security_group::of_vpc(world, &vpc.id)?;
     let in_use = world.scan::<Subnet>()?.iter().any(|it| it.vpc == vpc.id)
-        || world.scan::<NetworkInterface>()?.iter().any(|it| it.vpc == vpc.id)
+        || !interface_index::of_vpc(world, &vpc.id)?.is_empty()
         || world.scan::<InternetGateway>()?.iter().any(|it| it.vpc.as_ref() == Some(&vpc.id))
         || tables.iter().any(|it| !it.is_main())
         || groups.iter().any(|it| it.name != security_group::DEFAULT);

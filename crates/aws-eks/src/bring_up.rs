@@ -67,9 +67,9 @@ impl Accepted {
         // All run to their ends even if one fails: a call that is dropped half-way could still take effect, after the
         // tear-down has looked.
         let network = async {
-            let (group, existing, subnets) =
-                futures::join!(network.group(cluster), network.interfaces(cluster), network.subnets(cluster));
-            let (group, existing, subnets) = (group?, existing?, subnets?);
+            let (group, subnets) = futures::join!(network.group(cluster), network.subnets(cluster));
+            let (group, subnets) = (group?, subnets?);
+            let existing = network.interfaces(cluster, &group).await?;
             let make = |it: &crate::records::ControlPlaneInstance| {
                 let zone = it.zone.clone();
                 let (existing, subnets, group) = (&existing, &subnets, &group);

@@ -175,13 +175,18 @@ impl UserNetwork {
         egress
     }
 
-    /// The cluster's interfaces that there are.
+    /// The cluster's interfaces that there are. Each carries the cluster's own group, from its first moment to its last:
+    /// so EC2 need not look through all that the user has.
     ///
     /// # Errors
     /// When EC2 refuses or fails.
-    pub async fn interfaces(&self, cluster: &Cluster) -> Result<Vec<NetworkInterface>, Trouble> {
+    pub async fn interfaces(
+        &self,
+        cluster: &Cluster,
+        group: &SecurityGroupId,
+    ) -> Result<Vec<NetworkInterface>, Trouble> {
         let filters = vec![
-            filter("vpc-id", cluster.vpc.as_str()),
+            filter("group-id", group.as_str()),
             filter("description", description(cluster)),
             // A user's interface may have any description, but is never ours.
             filter("requester-managed", "true"),
@@ -239,6 +244,8 @@ impl UserNetwork {
     /// # Errors
     /// When EC2 refuses or fails; the others are deleted nevertheless.
     pub async fn remove_interfaces(&self, cluster: &Cluster) -> Result<(), Trouble> {
+        // Without the group there are none: EC2 keeps a group that an interface carries.
+        let Some(group) = self.find_group(cluster).await? else { return Ok(()) };
         let ctx = self.context(cluster);
         let delete = |it: NetworkInterface| {
             let ask = DeleteNetworkInterfaceRequest { network_interface_id: it.network_interface_id, dry_run: None };
@@ -248,7 +255,7 @@ impl UserNetwork {
                 tolerate(deleted, "InvalidNetworkInterfaceID.NotFound")
             }
         };
-        join_all(self.interfaces(cluster).await?.into_iter().map(delete)).await.into_iter().collect()
+        join_all(self.interfaces(cluster, &group).await?.into_iter().map(delete)).await.into_iter().collect()
     }
 
     /// Deletes the cluster's security group.

@@ -264,6 +264,12 @@ const REGIONS: &[(&str, &str, &str)] = &[
     ("us-west-2", "usw2", "abcd"),
 ];
 
+/// The numbers in the ids of a region's zones, in the order of their letters, where they are not 1, 2, 3 and so on:
+/// some zones are closed to new accounts, and each account has its own order. `use1-az3`, which EKS does not take, is
+/// e here, as in most accounts.
+const ZONE_NUMBERS: &[(&str, &str)] =
+    &[("ap-northeast-1", "412"), ("ca-central-1", "124"), ("us-east-1", "124536"), ("us-west-1", "13")];
+
 /// An availability zone of a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
@@ -289,8 +295,9 @@ impl Region {
         let Some((name, short, letters)) = REGIONS.iter().find(|(name, ..)| *name == self.0) else {
             return Vec::new();
         };
-        let zone = |(index, letter)| Zone { name: format!("{name}{letter}"), id: format!("{short}-az{}", index + 1) };
-        letters.chars().enumerate().map(zone).collect()
+        let numbers = ZONE_NUMBERS.iter().find(|(of, _)| of == name).map_or("123456", |(_, numbers)| numbers);
+        let zone = |(letter, number)| Zone { name: format!("{name}{letter}"), id: format!("{short}-az{number}") };
+        letters.chars().zip(numbers.chars()).map(zone).collect()
     }
 
     /// The domain of private host names: `ec2.internal` in us-east-1, `<region>.compute.internal` elsewhere.
@@ -330,6 +337,17 @@ mod tests {
         let zones = region.zones();
         assert_eq!(zones[2], Zone { name: "ap-northeast-2c".into(), id: "apne2-az3".into() });
         assert!("mars-north-1".parse::<Region>().unwrap().zones().is_empty());
+    }
+
+    #[test]
+    fn every_zone_has_a_number_of_its_own() {
+        for (region, (_, _, letters)) in Region::all().iter().zip(REGIONS) {
+            let ids: std::collections::BTreeSet<String> = region.zones().into_iter().map(|it| it.id).collect();
+            assert_eq!(ids.len(), letters.len(), "{region}");
+            assert!(!ids.contains("usw1-az2") && !ids.contains("cac1-az3"), "closed to new accounts");
+        }
+        let east: Region = "us-east-1".parse().unwrap();
+        assert_eq!(east.zones()[4], Zone { name: "us-east-1e".into(), id: "use1-az3".into() });
     }
 
     #[test]

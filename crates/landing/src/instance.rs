@@ -35,8 +35,11 @@ fn configure(namespace: &mut Namespace, vpc: &VpcWorld, interface: &NetworkInter
     let kind = RouteKind::Via { dev, gateway: Some(gateway), onlink: !first, source: None };
     facts.insert(Fact::Route(Route { table, destination: Ipv4Block::ANY, kind }));
     if !first {
-        let selector = Selector::From(Ipv4Block::host(primary));
-        facts.insert(Fact::Rule { priority: table, selector, table: Some(table) });
+        // All that leaves from one of its addresses leaves by it: another interface's source check would drop it.
+        for own in &interface.addresses {
+            let selector = Selector::From(Ipv4Block::host(own.address));
+            facts.insert(Fact::Rule { priority: table, selector, table: Some(table) });
+        }
     }
 }
 
@@ -55,4 +58,32 @@ pub fn host_name(vpc: &VpcWorld, address: std::net::Ipv4Addr) -> Option<String> 
 /// The resolver it uses: base+2 of its VPC.
 pub fn resolver(vpc: &VpcWorld) -> std::net::Ipv4Addr {
     vpc.vpc.as_ref().map_or(plan::LINK_LOCAL_RESOLVER, |it| it.resolver())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{INSTANCE, NODE_GROUP, SUBNET_C, Scenery, VPC};
+    use serde_json::json;
+
+    #[test]
+    fn what_leaves_from_any_address_of_a_further_interface_leaves_by_it() {
+        let mut scenery = Scenery::new(true, false, &["0.0.0.0/0"]);
+        let id = "eni-0000000000000002c";
+        let attachment = json!({"id": "eni-attach-0bbbbbbbbbbbbbbbb", "at": "2026-01-01T00:00:00Z", "device_index": 1,
+            "delete_on_termination": false, "instance": INSTANCE, "instance_owner": "111122223333"});
+        let address = |text: &str| json!({"address": text, "public": null});
+        let interface = json!({"id": id, "vpc": VPC, "subnet": SUBNET_C, "zone": "ap-northeast-2a",
+            "mac": "0a:1b:9c:6d:33:e6", "description": "", "groups": [NODE_GROUP], "source_dest_check": true,
+            "addresses": [address("192.168.2.20"), address("192.168.2.21")], "attachment": attachment,
+            "requester": null, "tags": {}});
+        scenery.ec2::<NetworkInterface>(id, interface);
+        let namespace = namespace(&scenery.world, &scenery.runtime, &INSTANCE.parse().unwrap()).unwrap();
+        let rules: Vec<_> = namespace.facts.iter().filter(|it| matches!(it, Fact::Rule { .. })).cloned().collect();
+        let rule = |text: &str| {
+            let selector = Selector::From(Ipv4Block::host(text.parse().unwrap()));
+            Fact::Rule { priority: 10_001, selector, table: Some(10_001) }
+        };
+        assert_eq!(rules, [rule("192.168.2.20"), rule("192.168.2.21")]);
+    }
 }

@@ -188,3 +188,33 @@ async fn deleting_an_interface_lets_go_of_its_elastic_address() {
     let release = ReleaseAddressRequest { allocation_id: id, ..Default::default() };
     world.ec2.release_address(&world.ctx, release).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_instance_gets_an_address_of_its_own_again_when_its_elastic_one_goes() {
+    let world = World::new();
+    let subnets = world.ec2.describe_subnets(&world.ctx, Default::default()).await.unwrap().subnets.unwrap();
+    let made = world.running(world.launch(subnets[0].subnet_id.as_ref().unwrap())).await;
+    let instance = made.instance_id.unwrap();
+    let elastic = world.ec2.allocate_address(&world.ctx, Default::default()).await.unwrap();
+    let input = AssociateAddressRequest {
+        allocation_id: elastic.allocation_id,
+        instance_id: some(&instance),
+        ..Default::default()
+    };
+    let association = world.ec2.associate_address(&world.ctx, input.clone()).await.unwrap().association_id;
+    assert_eq!(world.instance(&instance).await.public_ip_address, elastic.public_ip);
+    let drop = DisassociateAddressRequest { association_id: association, ..Default::default() };
+    world.ec2.disassociate_address(&world.ctx, drop).await.unwrap();
+    let again = world.instance(&instance).await.public_ip_address.unwrap();
+    assert!(again.starts_with("198.18.") && Some(&again) != elastic.public_ip.as_ref(), "{again}");
+    // A stopped instance gets none.
+    let association = world.ec2.associate_address(&world.ctx, input).await.unwrap().association_id;
+    let stop = StopInstancesRequest { instance_ids: Some(vec![instance.clone()]), ..Default::default() };
+    world.ec2.stop_instances(&world.ctx, stop).await.unwrap();
+    let (account, region) = (&world.ctx.caller.account, &world.ctx.region);
+    world.ec2.instance_stopped(account, region, &instance.parse().unwrap()).await.unwrap();
+    assert_eq!(world.instance(&instance).await.public_ip_address, elastic.public_ip, "an elastic one stays");
+    let drop = DisassociateAddressRequest { association_id: association, ..Default::default() };
+    world.ec2.disassociate_address(&world.ctx, drop).await.unwrap();
+    assert_eq!(world.instance(&instance).await.public_ip_address, None);
+}

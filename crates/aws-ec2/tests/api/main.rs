@@ -7,6 +7,7 @@ mod gateways;
 mod groups;
 mod instances;
 mod interfaces;
+mod lookups;
 mod queries;
 mod service_interfaces;
 mod vpcs;

@@ -188,7 +188,7 @@ async fn assemble(
     let reconciler = Reconciler::new(records.clone(), clock.clone(), ec2.clone(), control_planes.clone());
     let eks = Arc::new(EksService::new(records, clock, ec2.clone(), iam.clone(), reconciler.nudge()));
     let daemon = Daemon {
-        services: Services { ec2: ec2.clone(), eks, iam: iam.clone(), ssm: Arc::new(SsmService::new()) },
+        services: Services { ec2: ec2.clone(), eks, iam: iam.clone(), ssm: Arc::new(SsmService::new(ec2.clone())) },
         proxies: Proxies::new(scene.clone(), fabric.clone()),
         clock: SystemClock,
         stop: watch::Sender::new(false),

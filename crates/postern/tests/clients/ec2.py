@@ -1,5 +1,7 @@
 """boto3's view of EC2: a VPC's life, groups, addresses, instances, filters, refusals."""
 
+import base64
+
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -53,9 +55,25 @@ refused("InvalidIPAddress.InUse", ec2.create_network_interface, SubnetId=subnet[
 refused("DependencyViolation", ec2.delete_security_group, GroupId=group)
 refused("DependencyViolation", ec2.delete_subnet, SubnetId=subnet["SubnetId"])
 
+refused("InvalidVpc.Range", ec2.associate_vpc_cidr_block, VpcId=id, CidrBlock="192.168.0.0/16")
+added = ec2.associate_vpc_cidr_block(VpcId=id, CidrBlock="100.64.0.0/16")["CidrBlockAssociation"]["AssociationId"]
+refused("InvalidVpc.Conflict", ec2.associate_vpc_cidr_block, VpcId=id, CidrBlock="100.64.9.0/24")
+ec2.disassociate_vpc_cidr_block(AssociationId=added)
+
 image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+path = "/aws/service/eks/optimized-ami/1.34/amazon-linux-2023/x86_64/standard/recommended/image_id"
+recommended = boto3.client("ssm").get_parameter(Name=path)["Parameter"]["Value"]
+found = ec2.describe_images(ImageIds=[recommended])["Images"][0]
+assert found["Name"].startswith("amazon-eks-node-al2023-x86_64-standard-1.34-v"), found
 key = ec2.create_key_pair(KeyName="k", KeyType="ed25519")
 assert "PRIVATE KEY" in key["KeyMaterial"]
+named = ec2.run_instances(ImageId="resolve:ssm:" + path, InstanceType="t3.micro", MinCount=1, MaxCount=1,
+                          SubnetId=subnet["SubnetId"], UserData="#!/bin/sh\n")["Instances"][0]
+assert named["ImageId"] == recommended, "EC2 and SSM mean the same image"
+data = ec2.describe_instance_attribute(InstanceId=named["InstanceId"], Attribute="userData")["UserData"]["Value"]
+assert base64.b64decode(data) == b"#!/bin/sh\n", data
+ec2.terminate_instances(InstanceIds=[named["InstanceId"]])
+ec2.get_waiter("instance_terminated").wait(InstanceIds=[named["InstanceId"]], WaiterConfig={"Delay": 1})
 ran = ec2.run_instances(ImageId=image, InstanceType="t3.micro", MinCount=2, MaxCount=2, SubnetId=subnet["SubnetId"],
                         SecurityGroupIds=[group], KeyName="k", ClientToken="once")["Instances"]
 again = ec2.run_instances(ImageId=image, InstanceType="t3.micro", MinCount=2, MaxCount=2, SubnetId=subnet["SubnetId"],
@@ -70,7 +88,7 @@ refused("IncorrectInstanceState", ec2.reboot_instances, InstanceIds=ids[:1])
 ec2.start_instances(InstanceIds=ids[:1])
 ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": 1})
 pages = list(ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5}))
-assert sum(len(it["Instances"]) for page in pages for it in page["Reservations"]) == 2
+assert sum(len(it["Instances"]) for page in pages for it in page["Reservations"]) == 3, "the terminated one is shown"
 
 elastic = ec2.allocate_address(Domain="vpc")
 refused("Gateway.NotAttached", ec2.associate_address, AllocationId=elastic["AllocationId"], InstanceId=ids[0])

@@ -191,7 +191,9 @@ impl Postern {
         let image = self.query("ec2 describe-images --owners amazon", "Images[0].ImageId");
         let make = format!("ec2 run-instances --image-id {image} --instance-type t3.micro --subnet-id {subnet}");
         let id = self.query(&make, "Instances[0].InstanceId");
-        self.aws(&format!("ec2 wait instance-running --instance-ids {id}")).ok();
+        // The CLI's own waiter looks again only after 15 seconds.
+        let look = format!("ec2 describe-instances --instance-ids {id}");
+        until("it runs", || self.query(&look, "Reservations[0].Instances[0].State.Name") == "running");
         id
     }
 
