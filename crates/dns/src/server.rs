@@ -3,14 +3,14 @@
 
 use crate::respond::{Responder, Transport};
 use crate::zone::Zone;
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -18,10 +18,11 @@ use tokio::time::timeout;
 const LONGEST_DATAGRAM: usize = 4096;
 
 /// TCP connections of one listener at a time. Resolvers ask over TCP only what was truncated over UDP; the bound keeps
-/// one view from taking the daemon's descriptors. Past it a connection is closed at once.
+/// one view from taking the daemon's descriptors. Past it the one that stands longest without a query makes way.
 const MOST_CLIENTS: usize = 256;
 
-/// TCP connections of one address at a time, so that one asker can't take all of a view's.
+/// TCP connections of one address at a time, so that one asker can't take all of a view's. Past it the address's own
+/// that stands longest without a query makes way (RFC 7766 section 6.2.3), so that silent ones shut nobody out.
 const MOST_CLIENTS_OF_ADDRESS: usize = 16;
 
 /// How long a TCP connection may stand without a whole query, or an answer wait to be taken (RFC 7766: some seconds).
@@ -106,17 +107,17 @@ async fn connections(responder: Arc<Responder>, listener: TcpListener, mut stopp
             Some(_) = tasks.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, source)) => {
-                    if let Some(place) = clients.admit(source.ip()) {
-                        let responder = responder.clone();
-                        tasks.spawn(async move {
-                            let _place = place;
-                            if let Err(error) = queries(&responder, stream, source).await {
-                                tracing::debug!(%error, %source, "a TCP client is gone");
-                            }
-                        });
-                    } else {
-                        tracing::debug!(%source, "too many TCP clients");
-                    }
+                    let place = clients.admit(source.ip());
+                    let responder = responder.clone();
+                    tasks.spawn(async move {
+                        let ended = tokio::select! {
+                            ended = queries(&responder, stream, source, &place) => ended,
+                            () = place.make_way.notified() => Err(io::Error::other("it made way for a newer one")),
+                        };
+                        if let Err(error) = ended {
+                            tracing::debug!(%error, %source, "a TCP client is gone");
+                        }
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a name server can't accept");
@@ -129,9 +130,10 @@ async fn connections(responder: Arc<Responder>, listener: TcpListener, mut stopp
 }
 
 /// Answers one client's queries in their order until it goes or is silent for too long.
-async fn queries(responder: &Responder, mut stream: TcpStream, source: SocketAddr) -> io::Result<()> {
+async fn queries(responder: &Responder, mut stream: TcpStream, source: SocketAddr, place: &Place) -> io::Result<()> {
     let mut query = Vec::new();
     while timeout(IDLE, read_message(&mut stream, &mut query)).await?? {
+        place.touch();
         let Some(answer) = responder.respond(&query, source, Transport::Tcp) else {
             return Ok(());
         };
@@ -156,44 +158,69 @@ async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Resu
     Ok(true)
 }
 
-/// Who is connected, by address.
+/// Who is connected.
 #[derive(Clone, Default)]
 struct Clients {
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    // At most MOST_CLIENTS entries, and a connection is rare: walking them is cheaper than an index to keep true.
+    connected: Arc<Mutex<Vec<Client>>>,
+    turns: Arc<AtomicU64>,
+}
+
+/// One connection among the clients.
+struct Client {
+    address: IpAddr,
+    /// When it came or last asked, in turns of all clients: no clock is fine enough for a burst.
+    last: u64,
+    make_way: Arc<Notify>,
 }
 
 /// One connection's place among the clients; given back on drop.
 struct Place {
     clients: Clients,
-    address: IpAddr,
+    make_way: Arc<Notify>,
 }
 
 impl Clients {
-    fn admit(&self, address: IpAddr) -> Option<Place> {
-        let mut clients = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        // At most MOST_CLIENTS entries, and a connection is rare: a sum is cheaper than a second count to keep true.
-        if clients.values().sum::<usize>() >= MOST_CLIENTS {
-            return None;
+    /// A place for a connection from `address`; where there is none left, another connection is told to go.
+    fn admit(&self, address: IpAddr) -> Place {
+        let make_way = Arc::new(Notify::new());
+        let mut connected = self.lock();
+        let of_address = connected.iter().filter(|client| client.address == address).count();
+        let crowded = of_address >= MOST_CLIENTS_OF_ADDRESS;
+        if crowded || connected.len() >= MOST_CLIENTS {
+            let rivals = connected.iter().enumerate().filter(|(_, client)| !crowded || client.address == address);
+            if let Some((index, _)) = rivals.min_by_key(|(_, client)| client.last) {
+                // Its task closes the socket as soon as it runs; until then there is one descriptor more.
+                connected.swap_remove(index).make_way.notify_one();
+            }
         }
-        let count = clients.entry(address).or_default();
-        if *count >= MOST_CLIENTS_OF_ADDRESS {
-            return None;
+        connected.push(Client { address, last: self.turn(), make_way: make_way.clone() });
+        drop(connected);
+        Place { clients: self.clone(), make_way }
+    }
+
+    fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Client>> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Marks that a query came.
+    fn touch(&self) {
+        let turn = self.clients.turn();
+        if let Some(client) = self.clients.lock().iter_mut().find(|it| Arc::ptr_eq(&it.make_way, &self.make_way)) {
+            client.last = turn;
         }
-        *count += 1;
-        drop(clients);
-        Some(Place { clients: self.clone(), address })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut clients = self.clients.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = clients.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                clients.remove(&self.address);
-            }
-        }
+        self.clients.lock().retain(|client| !Arc::ptr_eq(&client.make_way, &self.make_way));
     }
 }
 
@@ -296,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_address_has_a_bounded_number_of_connections() {
+    async fn past_the_bound_the_longest_silent_of_the_address_makes_way() {
         let (server, at) = start().await;
         let mut held = Vec::new();
         for _ in 0..MOST_CLIENTS_OF_ADDRESS {
@@ -304,19 +331,26 @@ mod tests {
             ask_over(&mut stream, &query("me.test.")).await.unwrap();
             held.push(stream);
         }
+        // the first has asked since, so the second is the one that is silent for longest
+        ask_over(&mut held[0], &query("me.test.")).await.unwrap();
         let mut excess = TcpStream::connect(at).await.unwrap();
-        assert!(ask_over(&mut excess, &query("me.test.")).await.is_err());
-
-        held.pop();
-        let deadline = tokio::time::Instant::now() + IDLE;
-        loop {
-            let mut next = TcpStream::connect(at).await.unwrap();
-            if ask_over(&mut next, &query("me.test.")).await.is_ok() {
-                break;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "a free place is not given away");
+        ask_over(&mut excess, &query("me.test.")).await.unwrap();
+        let mut end = [0; 1];
+        assert_eq!(timeout(IDLE, held[1].read(&mut end)).await.unwrap().unwrap(), 0);
+        for (index, stream) in held.iter_mut().enumerate().filter(|(index, _)| *index != 1) {
+            assert!(ask_over(stream, &query("me.test.")).await.is_ok(), "connection {index}");
         }
         server.shutdown().await;
+    }
+
+    #[test]
+    fn all_addresses_together_have_a_bound_too() {
+        let clients = Clients::default();
+        let address = |n: usize| IpAddr::from([10, 0, u8::try_from(n / 8).unwrap(), 1]);
+        let places: Vec<Place> = (0..MOST_CLIENTS + 3).map(|n| clients.admit(address(n))).collect();
+        assert_eq!(clients.lock().len(), MOST_CLIENTS);
+        drop(places);
+        assert!(clients.lock().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

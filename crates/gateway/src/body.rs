@@ -90,9 +90,14 @@ impl Reader {
                 Some(self.budget.clone().acquire_many_owned(shares).await.map_err(|_| BodyError::Broken)?)
             }
         };
-        match Limited::new(body, LARGEST).collect().await {
+        let mut body = pin!(body);
+        match Limited::new(body.as_mut(), LARGEST).collect().await {
             Ok(collected) => Ok(Held { bytes: collected.to_bytes(), _share: share }),
-            Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+            Err(error) if error.is::<LengthLimitError>() => {
+                drop(share);
+                drain(body).await;
+                Err(BodyError::TooLarge)
+            }
             Err(_) => Err(BodyError::Broken),
         }
     }
@@ -113,7 +118,11 @@ async fn drain<B: Body>(body: B) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::{Empty, Full};
+    use futures::StreamExt;
+    use http_body_util::{Empty, Full, StreamBody};
+    use hyper::body::Frame;
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn body(length: usize) -> Full<Bytes> {
         Full::new(Bytes::from(vec![7_u8; length]))
@@ -134,6 +143,18 @@ mod tests {
         assert_eq!(reader.read(body(LARGEST + 1)).await.err(), Some(BodyError::TooLarge));
         let unannounced = body(LARGEST + 1).map_frame(|frame| frame);
         assert_eq!(reader.read(unannounced).await.err(), Some(BodyError::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_an_unannounced_one_is_taken_off_the_wire() {
+        let (sent, frames) = (AtomicUsize::new(0), 64);
+        let block = Bytes::from(vec![7_u8; LARGEST / 8]);
+        let stream = futures::stream::iter(0..frames).map(|_| {
+            sent.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(Frame::data(block.clone()))
+        });
+        assert_eq!(Reader::default().read(StreamBody::new(stream)).await.err(), Some(BodyError::TooLarge));
+        assert_eq!(sent.load(Ordering::Relaxed), frames);
     }
 
     #[tokio::test]

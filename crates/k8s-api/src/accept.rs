@@ -9,11 +9,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -27,6 +29,9 @@ pub const MOST_CONNECTIONS: usize = 4096;
 
 /// How long a handshake may take; Go's and so upstream's limit.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// What one who speaks HTTP without TLS is told, in Go's words: clients look for them.
+const NO_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 /// How long a request's headers may take; upstream's limit.
 const HEADERS: Duration = Duration::from_secs(32);
@@ -127,7 +132,7 @@ async fn connection(serving: Serving, stream: TcpStream, registered: Registered)
     let peer = registered.connection.peer;
     let _ = stream.set_nodelay(true);
     let handshake = tokio::select! {
-        handshake = timeout(HANDSHAKE, serving.tls.accept(Wire::new(stream))) => handshake,
+        handshake = timeout(HANDSHAKE, handshake(&serving.tls, Wire::new(stream))) => handshake,
         () = registered.hang_up.notified() => return,
     };
     match handshake {
@@ -135,6 +140,21 @@ async fn connection(serving: Serving, stream: TcpStream, registered: Registered)
         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
     }
+}
+
+async fn handshake(tls: &TlsAcceptor, mut wire: Wire) -> io::Result<TlsStream<Wire>> {
+    let mut first = [0; 5];
+    let length = wire.peek(&mut first).await?;
+    if length == first.len() && is_http(&first) {
+        wire.write_all(NO_TLS).await?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP without TLS"));
+    }
+    tls.accept(wire).await
+}
+
+/// Whether a connection's first bytes are those of an HTTP request: the methods that Go's server looks for.
+fn is_http(first: &[u8; 5]) -> bool {
+    [b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO"].contains(&first)
 }
 
 async fn requests(serving: &Serving, stream: TlsStream<Wire>, registered: &Registered) {

@@ -23,6 +23,14 @@ impl Wire {
     pub fn new(stream: TcpStream) -> Self {
         Self { stream }
     }
+
+    /// Waits for the first bytes and leaves them where they are.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.peek(buffer).await
+    }
 }
 
 impl Drop for Wire {

@@ -414,6 +414,18 @@ async fn a_thousand_random_connections_do_no_harm() {
 }
 
 #[tokio::test]
+async fn http_without_tls_is_told_so() {
+    let world = world(30).await;
+    for request in ["GET / HTTP/1.1\r\nHost: cluster.test\r\n\r\n", "POST /api HTTP/1.1\r\n\r\n"] {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, world.port)).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+    }
+}
+
+#[tokio::test]
 async fn headers_past_the_limit_are_refused() {
     let world = world(24).await;
     let large = "x".repeat(70_000);

@@ -1,5 +1,5 @@
-//! What no client should send: every refusal has its protocol's own shape, what is no protocol at all is closed, and the
-//! daemon goes on, the same process as before.
+//! What no client should send: every refusal has its protocol's own shape, what is no protocol at all is closed, and
+//! the daemon goes on, the same process as before.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -5,7 +5,8 @@ use super::error::CliError;
 use super::session::Session;
 use crate::control::{Hello, Request};
 use base::Region;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::thread::{CapabilitySet, capabilities};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -51,6 +52,7 @@ impl Up {
     /// Without root, when the service can't start, and as said above.
     pub fn run(self, session: &mut Session<'_>) -> Result<(), CliError> {
         require_root("up")?;
+        require_capabilities(capabilities(None).map_or(CapabilitySet::all(), |it| it.effective))?;
         if let Some(hello) = running(&session.client)? {
             let line = format!(
                 "postern runs already at {}: process {}, AWS API at http://{}",
@@ -68,6 +70,7 @@ impl Up {
         if self.new_session {
             rustix::process::setsid().map_err(|e| CliError::io("make a session")(e.into()))?;
         }
+        raise_descriptor_limit();
         let shown = data_dir.display().to_string();
         let options = crate::daemon::Options {
             data_dir,
@@ -133,6 +136,17 @@ pub fn require_root(command: &'static str) -> Result<(), CliError> {
     if rustix::process::geteuid().is_root() { Ok(()) } else { Err(CliError::NotRoot(command)) }
 }
 
+/// Refuses a root that may not make networks, as most containers' is.
+fn require_capabilities(effective: CapabilitySet) -> Result<(), CliError> {
+    let needed = [(CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"), (CapabilitySet::SYS_ADMIN, "CAP_SYS_ADMIN")];
+    let missing: Vec<_> = needed.iter().filter(|(it, _)| !effective.contains(*it)).map(|(_, name)| *name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = missing.join(" and ");
+    Err(CliError::told(format!("root has no {missing} here: in a container, run it with --privileged")))
+}
+
 /// The daemon that runs, if one does.
 ///
 /// # Errors
@@ -143,6 +157,14 @@ pub fn running(client: &Client) -> Result<Option<Hello>, CliError> {
         Err(CliError::NoDaemon(_)) => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// Lets the service have as many descriptors as the system allows: shells start programs with a thousand, for the sake
+/// of those that use `select`, and a few busy clusters hold more connections than that.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // where it is refused, the service runs with what it has
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Makes the directory for root alone, and returns its absolute path: a detached service stands elsewhere.
@@ -228,6 +250,15 @@ mod tests {
         assert_eq!(last_words(&log, 11, failed), "port 4566 is taken");
         fs::write(&log, "Error: old\nthread panicked\n\n").unwrap();
         assert_eq!(last_words(&log, 11, failed), "thread panicked");
+    }
+
+    #[test]
+    fn a_root_without_power_is_told_what_it_lacks() {
+        assert!(require_capabilities(CapabilitySet::all()).is_ok());
+        let error = require_capabilities(CapabilitySet::all() - CapabilitySet::NET_ADMIN).unwrap_err();
+        assert!(error.to_string().starts_with("root has no CAP_NET_ADMIN here: "), "{error}");
+        let error = require_capabilities(CapabilitySet::CHOWN).unwrap_err();
+        assert!(error.to_string().starts_with("root has no CAP_NET_ADMIN and CAP_SYS_ADMIN here"), "{error}");
     }
 
     #[test]

@@ -192,9 +192,9 @@ fn log_types(list: Vec<String>) -> Vec<String> {
     if list.iter().any(|it| it == "*" || it == "all") { ALL.map(str::to_owned).to_vec() } else { list }
 }
 
-/// The version: one that EKS lists.
+/// The version: one that the service offers, those whose support has ended at AWS included.
 fn resolve_version(work: &mut Work<'_, '_>, wanted: &Wanted) -> Result<String, CliError> {
-    let list = work.list("eks", "DescribeClusterVersions", json!({}), "clusterVersions")?;
+    let list = work.list("eks", "DescribeClusterVersions", json!({"includeAll": true}), "clusterVersions")?;
     let minor = |it: &str| it.strip_prefix("1.").and_then(|it| it.parse::<u32>().ok());
     let offered: BTreeMap<u32, &str> =
         list.iter().filter_map(|it| it["clusterVersion"].as_str()).filter_map(|it| Some((minor(it)?, it))).collect();
