@@ -53,4 +53,4 @@ bench: build venv
 	@bench/run
 
 generate: venv
-	POSTERN_PYTHON=$(VENV)/bin/python cargo run --locked -p xtask -- generate
+	PATH=$(CURDIR)/$(VENV)/bin:$$PATH cargo run --locked -p xtask -- generate
