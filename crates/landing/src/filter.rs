@@ -73,7 +73,13 @@ fn fixed_chains() -> BTreeMap<String, Chain> {
             "source_check",
             chain(
                 "type filter hook prerouting priority raw; policy accept;",
-                &["iifname @uplinks accept", "iifname @source_any accept", "iifname . ip saddr != @source_ok drop"],
+                // what nearly every packet meets comes first
+                &[
+                    "iifname . ip saddr @source_ok accept",
+                    "iifname @source_any accept",
+                    "iifname @uplinks accept",
+                    "drop",
+                ],
             ),
         ),
         (

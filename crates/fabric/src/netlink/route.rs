@@ -34,6 +34,7 @@ const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_TX_QUEUES: u16 = 31;
 const IFLA_RX_QUEUES: u16 = 32;
+const IFLA_GSO_IPV4_MAX_SIZE: u16 = 63;
 pub(super) const IFLA_NAMES: u16 = 52;
 pub(super) const IFLA_ALT_NAME: u16 = 53;
 pub(super) const IFLA_INET_CONF: u16 = 1;
@@ -44,6 +45,11 @@ pub(super) const DEVCONF_PROXY_ARP: u16 = 3;
 /// the kernel's grace periods once instead of once a link.
 const GROUP: u32 = 80;
 const GROUP_DOOMED: u32 = 81;
+
+/// The longest run of TCP segments, in bytes, that crosses a link as one. Three times the kernel's default: each run costs
+/// a router's lookups once, and with them a routed path is as fast as a plain pair. Beyond it the receiver's cache is
+/// too small to gain more. Kernels before 6.3 don't know the attribute and ignore it.
+const SEGMENTS: u32 = 192 << 10;
 
 /// What is written on a near end, for people (`ip link` shows it) and for a survey after a restart.
 pub(crate) fn label(veth: &Veth) -> String {
@@ -76,6 +82,7 @@ pub(crate) fn add_veth(veth: &Veth, peer_namespace: BorrowedFd<'_>) -> Request {
         .u32(IFLA_GROUP, GROUP)
         .u32(IFLA_TX_QUEUES, 1)
         .u32(IFLA_RX_QUEUES, 1)
+        .u32(IFLA_GSO_IPV4_MAX_SIZE, SEGMENTS)
         .nest(IFLA_LINKINFO, |info| {
             info.text(1, "veth").nest(2, |data| {
                 data.nest(1, |peer| {
@@ -86,6 +93,7 @@ pub(crate) fn add_veth(veth: &Veth, peer_namespace: BorrowedFd<'_>) -> Request {
                         .u32(IFLA_MTU, veth.mtu)
                         .u32(IFLA_TX_QUEUES, 1)
                         .u32(IFLA_RX_QUEUES, 1)
+                        .u32(IFLA_GSO_IPV4_MAX_SIZE, SEGMENTS)
                         .u32(IFLA_NET_NS_FD, peer_namespace);
                     match veth.peer_mac {
                         Some(mac) => peer.attr(IFLA_ADDRESS, &mac),

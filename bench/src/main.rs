@@ -1,0 +1,44 @@
+//! Measures Postern as its users meet it: the real binary, over its real interfaces, against baselines that take turns
+//! with it in the same run. Needs root. Nothing leaves the loopback and the namespaces that the daemon makes.
+//!
+//! `cargo run --release -p bench -- [create] [modes] [describe] [throughput] [scale]`; without words all of them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
+mod aws;
+mod create;
+mod daemon;
+mod describe;
+mod endpoint;
+mod figure;
+mod modes;
+mod place;
+mod scale;
+mod scenery;
+mod throughput;
+
+use anyhow::bail;
+
+const ALL: [&str; 5] = ["create", "modes", "describe", "throughput", "scale"];
+
+fn main() -> anyhow::Result<()> {
+    let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.is_empty() {
+        asked = ALL.map(str::to_owned).to_vec();
+    }
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    println!("| what | median | baseline in the same run | ratio | target | |");
+    println!("|---|---|---|---|---|---|");
+    for name in asked {
+        let figures = match name.as_str() {
+            "create" => runtime.block_on(create::run())?,
+            "modes" => runtime.block_on(modes::run())?,
+            "describe" => runtime.block_on(describe::run())?,
+            "throughput" => runtime.block_on(throughput::run())?,
+            "scale" => runtime.block_on(scale::run())?,
+            other => bail!("{other} is none of {ALL:?}"),
+        };
+        figures.iter().for_each(|it| println!("{it}"));
+    }
+    Ok(())
+}
