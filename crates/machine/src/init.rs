@@ -59,6 +59,7 @@ pub(crate) fn main() -> ExitCode {
         eprintln!("init: cannot hold signals: {e}");
         return ExitCode::FAILURE;
     }
+    usual_descriptor_limit();
     if let Err(e) = sys::loopback_up() {
         eprintln!("init: cannot bring lo up: {e}");
     }
@@ -85,6 +86,17 @@ pub(crate) fn main() -> ExitCode {
             eprintln!("init: cannot keep its orders: {e}");
         }
     }
+}
+
+/// The service raises its own soft limit; a machine's processes get the one that a booted system gives, since programs
+/// that close or count all possible descriptors are slow with a large one.
+fn usual_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const USUAL: u64 = 1024;
+    let limit = getrlimit(Resource::Nofile);
+    // Lowering a soft limit is always allowed.
+    let _ =
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit.maximum.map_or(USUAL, |it| it.min(USUAL))), ..limit });
 }
 
 /// Lets what runs here limit what it starts, as a container run-time wants. A controller that refuses is left out.

@@ -15,6 +15,8 @@ use tokio::sync::{Mutex, Semaphore};
 
 /// How long a connection may take to be made: past it the client is told so, as a browser would be.
 const DIAL: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no descriptor left.
+const PAUSE: Duration = Duration::from_millis(100);
 /// A CONNECT request's head; real ones are some hundred bytes.
 const HEAD_MAX: usize = 8 * 1024;
 /// Tunnels of one proxy at a time; each costs two descriptors.
@@ -62,7 +64,10 @@ impl Proxies {
         let tunnels = Arc::new(Semaphore::new(TUNNELS_MAX));
         loop {
             let Ok(permit) = tunnels.clone().acquire_owned().await else { return };
-            let Ok((client, _)) = listener.accept().await else { continue };
+            let Ok((client, _)) = listener.accept().await else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
             let (this, stand) = (self.clone(), stand.clone());
             tokio::spawn(async move {
                 let _permit = permit;
