@@ -89,6 +89,27 @@ impl Aws {
         kind: &str,
         body: Bytes,
     ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let request = self.signed(service, region, method, path, kind, body)?;
+        self.answer(request).await
+    }
+
+    /// A signed EKS request without a body, to be sent within five minutes.
+    ///
+    /// # Errors
+    /// When the path is none.
+    pub fn eks_get(&self, path: &str) -> anyhow::Result<Request<Full<Bytes>>> {
+        self.signed("eks", &self.region, "GET", path, "application/json", Bytes::new())
+    }
+
+    fn signed(
+        &self,
+        service: &str,
+        region: &str,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Request<Full<Bytes>>> {
         let keys = Keys {
             access_key_id: self.key.0.clone(),
             secret: self.key.1.clone(),
@@ -103,7 +124,14 @@ impl Aws {
         for (name, value) in sigv4::sign(&parts, &keys, jiff::Timestamp::now()) {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(body))?;
+        Ok(request.body(Full::new(body))?)
+    }
+
+    /// Sends a request that is signed already.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn answer(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
         let connection = self.connected().await?;
         let answer = connection.send_request(request).await?;
         let status = answer.status();
