@@ -184,7 +184,7 @@ async fn a_pair_waits_for_its_far_namespace() {
     // And waits again when that goes.
     let report = world.fabric.set(BTreeMap::from([(name("h2"), None)])).await.unwrap();
     assert!(report.failed.is_empty() && report.waiting.len() == 1, "{report:?}");
-    assert!(!world.ip("r", "-br link").contains("e2"));
+    assert!(!world.ip("r", "-br link").contains("e2@"));
 }
 
 #[tokio::test]

@@ -10,7 +10,13 @@ use fabric::{Fabric, Namespace, NsName};
 use landing::{ClusterId, Dirty, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+/// How long changes for which nobody waits are gathered. One act of a user's is often several commits, a few
+/// milliseconds apart (a cluster's group, interfaces and record), and each round looks at a whole VPC.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// What a request to converge ends with.
 type Outcome = Result<(), Arc<fabric::FabricError>>;
@@ -75,6 +81,13 @@ async fn run(
     while let Some(first) = inbox.recv().await {
         let mut dirty = first.dirty;
         let mut replies: Vec<_> = first.reply.into_iter().collect();
+        let until = Instant::now() + GATHER;
+        while replies.is_empty()
+            && let Ok(Some(more)) = timeout_at(until, inbox.recv()).await
+        {
+            dirty.merge(more.dirty);
+            replies.extend(more.reply);
+        }
         while let Ok(more) = inbox.try_recv() {
             dirty.merge(more.dirty);
             replies.extend(more.reply);
@@ -134,6 +147,9 @@ fn wishes(scene: &Scene, dirty: &Dirty) -> BTreeMap<NsName, Option<Namespace>> {
     }
     wishes.insert(plan::internet(), Some(landing::internet::internet(world)));
     wishes.insert(plan::outside(), Some(landing::internet::outside()));
-    wishes.insert(plan::provider(), Some(landing::provider::router(world, gates)));
+    // It holds something of every cluster and of nothing else. Without any it is as cheap as it can be.
+    if !dirty.clusters.is_empty() || world.clusters().next().is_none() {
+        wishes.insert(plan::provider(), Some(landing::provider::router(world, gates)));
+    }
     wishes
 }

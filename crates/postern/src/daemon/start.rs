@@ -248,7 +248,7 @@ fn gateway(daemon: &Daemon) -> anyhow::Result<Arc<Gateway>> {
     ];
     Ok(Gateway::new(GatewayConfig {
         services,
-        credentials: Arc::new(IamCredentials(iam)),
+        credentials: Arc::new(IamCredentials::new(iam, daemon.store.clone())),
         authorizer: Arc::new(WholeAccount),
         clock: Arc::new(SystemClock),
     })?)
