@@ -12,9 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Connections at a time.
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 16;
 /// Calls of a turn over all connections.
-const CALLS: usize = 1000;
+const CALLS: usize = 1600;
 /// Turns of each.
 const TURNS: usize = 5;
 
