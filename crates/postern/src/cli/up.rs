@@ -22,6 +22,9 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// How often a detached start is looked at: what a person does not notice.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long the system may take to clear a killed service away: it closes some thousand descriptors.
+const DYING: Duration = Duration::from_secs(3);
+
 /// How much of the log's end is searched for the line that a failed start left.
 const TAIL: u64 = 64 << 10;
 
@@ -152,10 +155,15 @@ fn require_capabilities(effective: CapabilitySet) -> Result<(), CliError> {
 /// # Errors
 /// When something is there that is no daemon of ours.
 pub fn running(client: &Client) -> Result<Option<Hello>, CliError> {
-    match client.ask(&Request::Hello, &mut |_| {}) {
-        Ok(hello) => Ok(Some(hello)),
-        Err(CliError::NoDaemon(_)) => Ok(None),
-        Err(e) => Err(e),
+    let deadline = Instant::now() + DYING;
+    loop {
+        match client.ask(&Request::Hello, &mut |_| {}) {
+            Ok(hello) => return Ok(Some(hello)),
+            Err(CliError::NoDaemon(_)) => return Ok(None),
+            // one that was killed a moment ago breaks off, and is no daemon as soon as the system has cleared it away
+            Err(e) if Instant::now() > deadline => return Err(e),
+            Err(_) => std::thread::sleep(LOOK),
+        }
     }
 }
 

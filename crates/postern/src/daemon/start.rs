@@ -42,6 +42,9 @@ const MACHINES: reconcile::Options = reconcile::Options {
 /// How often terminated instances and the like are looked through for those that have been shown long enough.
 const PURGE: Duration = Duration::from_secs(60);
 
+/// How long what a killed daemon held may be held on.
+const DYING: Duration = Duration::from_secs(1);
+
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
@@ -68,8 +71,15 @@ fn log_to_stderr() {
 async fn start(options: Options, settled: Settled) -> anyhow::Result<()> {
     private_dir(&settled.data_dir)?;
     // The store's lock comes first: it says whether another daemon has this directory.
-    let store = open_store(&settled.data_dir)?;
-    let api = TcpListener::bind(options.listen).await.map_err(|error| match error.kind() {
+    let store = patiently(|| open_store(&settled.data_dir), |error| matches!(error, StoreError::InUse(_))).await;
+    let store = store.map_err(|error| match error {
+        StoreError::InUse(_) => anyhow!("a daemon runs already with data directory {}", settled.data_dir.display()),
+        error => anyhow!(error).context("the store cannot be opened"),
+    })?;
+    let taken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    let api = patiently(|| std::net::TcpListener::bind(options.listen), taken).await;
+    let api = api.and_then(|it| it.set_nonblocking(true).map(|()| it)).and_then(TcpListener::from_std);
+    let api = api.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             anyhow!("{} is taken by another program; choose another with --listen", options.listen)
         }
@@ -111,11 +121,21 @@ fn private_dir(path: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the data directory {}", path.display()))
 }
 
-fn open_store(data_dir: &Path) -> anyhow::Result<Arc<Embedded>> {
-    match Embedded::open(&data_dir.join("store")) {
-        Ok(store) => Ok(Arc::new(store)),
-        Err(StoreError::InUse(_)) => Err(anyhow!("a daemon runs already with data directory {}", data_dir.display())),
-        Err(error) => Err(anyhow!(error).context("the store cannot be opened")),
+fn open_store(data_dir: &Path) -> Result<Arc<Embedded>, StoreError> {
+    Embedded::open(&data_dir.join("store")).map(Arc::new)
+}
+
+/// Tries again for a moment what a daemon that was just killed may still hold: the system takes a while to close its
+/// descriptors.
+async fn patiently<T, E>(mut attempt: impl FnMut() -> Result<T, E>, held: impl Fn(&E) -> bool) -> Result<T, E> {
+    let deadline = tokio::time::Instant::now() + DYING;
+    loop {
+        match attempt() {
+            Err(error) if held(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
