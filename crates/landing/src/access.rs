@@ -44,11 +44,6 @@ impl Gate {
         Self { horizon, open_to }
     }
 
-    /// The blocks that may use the public addresses.
-    pub fn allowed(&self) -> &BTreeSet<Ipv4Block> {
-        &self.open_to
-    }
-
     /// Whether a client may use the public addresses.
     pub fn admits(&self, client: std::net::Ipv4Addr) -> bool {
         self.open_to.iter().any(|block| block.contains(client))

@@ -2,7 +2,7 @@
 
 use crate::plan::{self, TABLE_MAIN};
 use crate::world::{Runtime, VpcWorld, World};
-use aws_ec2::records::{InstanceState, NetworkInterface};
+use aws_ec2::records::NetworkInterface;
 use base::{InstanceId, Ipv4Block};
 use fabric::{Fact, Namespace, Route, RouteKind, Selector};
 
@@ -43,19 +43,14 @@ fn configure(namespace: &mut Namespace, vpc: &VpcWorld, interface: &NetworkInter
     }
 }
 
-/// Whether an instance's record wants it to run.
-pub fn wants_to_run(state: InstanceState) -> bool {
-    matches!(state, InstanceState::Pending | InstanceState::Running)
-}
-
-/// Its host name, as `ip-192-168-1-10.ap-northeast-2.compute.internal`.
+/// The host name of an address, as `ip-192-168-1-10.ap-northeast-2.compute.internal`.
 pub fn host_name(vpc: &VpcWorld, address: std::net::Ipv4Addr) -> Option<String> {
     let region = &vpc.vpc.as_ref()?.region;
     let [a, b, c, d] = address.octets();
     Some(format!("ip-{a}-{b}-{c}-{d}.{}", region.private_domain()))
 }
 
-/// The resolver it uses: base+2 of its VPC.
+/// The resolver that instances use: base+2 of its VPC.
 pub fn resolver(vpc: &VpcWorld) -> std::net::Ipv4Addr {
     vpc.vpc.as_ref().map_or(plan::LINK_LOCAL_RESOLVER, |it| it.resolver())
 }

@@ -94,7 +94,7 @@ fn ruleset(world: &World, gates: &Gates) -> Ruleset {
             vips.insert(public.to_string());
             targets.insert(format!("{public} . 443 : {} . 443", instance.provider_address));
             if let Some(gate) = gates.get(id) {
-                allowed.extend(gate.allowed().iter().map(|block| format!("{public} . {block}")));
+                allowed.extend(gate.open_to.iter().map(|block| format!("{public} . {block}")));
             }
         }
     }

@@ -153,7 +153,7 @@ impl Question<'_> {
     /// The last hops of the public way: the access list and the server's provider leg.
     fn front(&self, trail: &mut Trail, source: Ipv4Addr) {
         let gate = self.gates.get(self.id);
-        let blocks: Vec<String> = gate.iter().flat_map(|it| it.allowed()).map(ToString::to_string).collect();
+        let blocks: Vec<String> = gate.iter().flat_map(|it| &it.open_to).map(ToString::to_string).collect();
         if gate.is_some_and(|it| it.admits(source)) {
             trail.pass("publicAccessCidrs", format!("{source} lies in [{}]", blocks.join(", ")));
         } else {
