@@ -98,20 +98,25 @@ impl Bench {
         let mut changes = BTreeMap::new();
         for router in &mut self.routers {
             let gone = |dev: &str| dev[1..].parse().is_ok_and(|number: u32| hosts.contains(&number));
-            router.facts.retain(|fact| match fact {
+            let stays = |fact: &&Fact| match fact {
                 Fact::Veth(Veth { name: dev, .. }) | Fact::Neighbour { dev, .. } => !gone(dev),
                 Fact::Route(Route { kind: RouteKind::Via { dev, .. }, .. }) => !gone(dev),
                 _ => true,
-            });
-            for set in router.ruleset.as_mut().unwrap().sets.values_mut() {
-                set.elements.retain(|it| {
+            };
+            router.facts = router.facts.iter().filter(stays).cloned().collect();
+            let ruleset = router.ruleset.as_mut().unwrap();
+            let names: Vec<String> = ruleset.sets.keys().cloned().collect();
+            for name in names {
+                let set = ruleset.sets.get_mut(&name).unwrap();
+                let stays = |it: &&String| {
                     !hosts.clone().any(|number| {
                         it.contains(&format!("v{number}\""))
                             || it.contains(&format!("p{number}\""))
                             || it.starts_with(&format!("{} ", address(10, number)))
                             || it.starts_with(&format!("{} ", address(240, number)))
                     })
-                });
+                };
+                set.elements = set.elements.iter().filter(stays).cloned().collect();
             }
         }
         changes.extend(hosts.map(|number| (name(format!("h{number}")), None)));

@@ -7,6 +7,7 @@ use crate::netns;
 use crate::nft::Nft;
 use crate::place::Place;
 use crate::plan::{Plan, Step};
+use crate::sysctl::Sysctls;
 use crate::topology::{Anchor, Fact, NsName, RouteKind, Veth};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -153,7 +154,7 @@ fn namespace(step: &Step, places: &mut Places, tools: &Tools) -> io::Result<()> 
         }
         Step::Profile { ns, profile } => {
             let place = places.get(ns).ok_or_else(|| missing(ns))?;
-            netns::inside(place.open()?.as_fd(), || crate::sysctl::write(*profile))
+            netns::inside(place.open()?.as_fd(), || Sysctls::open()?.write(*profile))
         }
         Step::Remove { ns, anchor } => {
             places.remove(ns);

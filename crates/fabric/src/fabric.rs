@@ -8,12 +8,13 @@
 use crate::apply::{Places, Tools, apply};
 use crate::nft::Nft;
 use crate::place::Place;
-use crate::plan::{Step, View, plan_views, possible, replaces};
+use crate::plan::{Step, View, plan_views, replaces};
 use crate::report::{Failure, Report, Status};
 use crate::state::State;
 use crate::survey::{stray_filter, survey};
 use crate::topology::{Anchor, Namespace, NsName, Profile};
 use crate::{netns, watch};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -230,7 +231,7 @@ impl Inner {
         let task = self.task(involved);
         let have: View<'_> = task.have.iter().map(|(name, it)| (name, it.as_ref())).collect();
         let want: View<'_> = task.want.iter().map(|(name, it)| (name, it.as_ref())).collect();
-        let plan = plan_views(&have, &want, &|_| true);
+        let plan = plan_views(&have, &want);
         if plan.steps.is_empty() {
             self.commit(involved, &task, &BTreeSet::new());
             return Pass::Done(Report { waiting: task.waiting, ..Report::default() });
@@ -329,14 +330,14 @@ impl Inner {
                 }
             }
             if let Some(want) = &entry.want {
-                let possible = match possible(want, &|peer| state.wants(peer)) {
-                    std::borrow::Cow::Borrowed(_) => Arc::clone(want),
-                    std::borrow::Cow::Owned(part) => {
-                        let lacking = crate::plan::links_of(&want.facts).filter(|it| !state.wants(&it.peer_ns));
-                        task.waiting.extend(lacking.map(|it| (name.clone(), it.name.clone(), it.peer_ns.clone())));
-                        Arc::new(part)
-                    }
-                };
+                let mut possible = Arc::clone(want);
+                if state.lacks_peers(name)
+                    && let Cow::Owned(part) = crate::plan::possible(want, &|peer| state.wants(peer))
+                {
+                    let lacking = crate::plan::links_of(&want.facts).filter(|it| !state.wants(&it.peer_ns));
+                    task.waiting.extend(lacking.map(|it| (name.clone(), it.name.clone(), it.peer_ns.clone())));
+                    possible = Arc::new(part);
+                }
                 task.want.insert(name.clone(), possible);
             }
             if let Some(place) = &entry.place {

@@ -27,5 +27,6 @@ pub use plan::{Edit, Plan, Step, plan};
 pub use probe::{Capability, probe};
 pub use report::{Failure, Report, Status};
 pub use topology::{
-    Anchor, Chain, Fact, Namespace, NsName, Profile, Route, RouteKind, Ruleset, Selector, Set, Topology, Veth,
+    Anchor, Chain, Fact, Namespace, NsName, OrdMap, OrdSet, Profile, Route, RouteKind, Ruleset, Selector, Set,
+    Topology, Veth,
 };

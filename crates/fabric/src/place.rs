@@ -2,7 +2,7 @@
 
 use crate::netlink::{Answer, Request, Socket, dump, route};
 use crate::netns::{self, Identity};
-use crate::sysctl;
+use crate::sysctl::Sysctls;
 use crate::topology::{Anchor, Namespace, Profile};
 use std::collections::BTreeMap;
 use std::io;
@@ -58,7 +58,10 @@ impl Place {
     /// Makes namespaces, sets their sysctls, then their loopbacks, and gives them their names. All on one thread:
     /// waiting for a thread to be scheduled can take longer than making a namespace.
     pub(crate) fn create(wanted: &[(PathBuf, Profile)]) -> Vec<io::Result<Self>> {
-        let made = netns::on_thread(|| Ok(wanted.iter().map(|(_, profile)| make(*profile)).collect::<Vec<_>>()));
+        let made = netns::on_thread(|| {
+            let sysctls = Sysctls::open()?;
+            Ok(wanted.iter().map(|(_, profile)| make(*profile, &sysctls)).collect::<Vec<_>>())
+        });
         let made = made.unwrap_or_else(|error| {
             wanted.iter().map(|_| Err(io::Error::new(error.kind(), error.to_string()))).collect()
         });
@@ -231,9 +234,9 @@ impl Place {
 }
 
 /// Leaves the calling thread in a new namespace.
-fn make(profile: Profile) -> io::Result<(OwnedFd, Socket)> {
+fn make(profile: Profile, sysctls: &Sysctls) -> io::Result<(OwnedFd, Socket)> {
     netns::unshare()?;
-    sysctl::write(profile)?;
+    sysctls.write(profile)?;
     let mut socket = Socket::route()?;
     socket.ask(route::loopback_up())?;
     Ok((netns::current()?, socket))

@@ -1,7 +1,7 @@
 //! What the fabric knows: for each namespace what is wanted, what is there, and whether that is sure.
 
 use crate::place::Place;
-use crate::plan::links_of;
+use crate::plan::{differences, links_of};
 use crate::topology::{Fact, Namespace, NsName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,6 +46,9 @@ impl Drop for Watcher {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) entries: BTreeMap<NsName, Entry>,
+    /// Those that somebody lists a pair into and that are not wanted: a few at most, so that nobody has to look
+    /// through a router's thousand pairs for one that waits.
+    missing: BTreeSet<NsName>,
 }
 
 impl State {
@@ -60,6 +63,20 @@ impl State {
     /// Whether a namespace is wanted.
     pub(crate) fn wants(&self, name: &NsName) -> bool {
         self.entries.get(name).is_some_and(|entry| entry.want.is_some())
+    }
+
+    /// Whether a namespace may list a pair into one that is not wanted.
+    pub(crate) fn lacks_peers(&self, name: &NsName) -> bool {
+        let lists = |peer: &NsName| self.entries.get(peer).is_some_and(|entry| entry.listed_by.contains_key(name));
+        self.missing.iter().any(lists)
+    }
+
+    fn note_missing(&mut self, name: &NsName) {
+        if self.entries.get(name).is_some_and(|it| it.want.is_none() && !it.listed_by.is_empty()) {
+            self.missing.insert(name.clone());
+        } else {
+            self.missing.remove(name);
+        }
     }
 
     /// Writes down what is wanted.
@@ -78,6 +95,7 @@ impl State {
         entry.want.clone_from(&new);
         entry.attempts = 0;
         entry.retry_at = None;
+        self.note_missing(name);
         self.relist(name, old.as_deref(), new.as_deref());
     }
 
@@ -97,6 +115,7 @@ impl State {
         }
         for peer in peers_only_in(new, old) {
             *self.entry(&peer).listed_by.entry(name.clone()).or_default() += 1;
+            self.note_missing(&peer);
         }
         for peer in peers_only_in(old, new) {
             let listed = &mut self.entry(&peer).listed_by;
@@ -104,6 +123,7 @@ impl State {
                 Some(count) if *count > 1 => *count -= 1,
                 _ => drop(listed.remove(name)),
             }
+            self.note_missing(&peer);
         }
     }
 
@@ -143,19 +163,20 @@ impl State {
         });
         if empty {
             self.entries.remove(name);
+            self.missing.remove(name);
         }
     }
 }
 
 /// The far namespaces of pairs that one lists and the other does not.
 fn peers_only_in(one: Option<&Namespace>, other: Option<&Namespace>) -> Vec<NsName> {
-    let peer = |fact: &Fact| match fact {
+    let peer = |fact: &&Fact| match fact {
         Fact::Veth(veth) => Some(veth.peer_ns.clone()),
         _ => None,
     };
     match (one, other) {
         (None, _) => vec![],
-        (Some(one), None) => one.facts.iter().map_while(peer).collect(),
-        (Some(one), Some(other)) => one.facts.difference(&other.facts).map_while(peer).collect(),
+        (Some(one), None) => links_of(&one.facts).map(|veth| veth.peer_ns.clone()).collect(),
+        (Some(one), Some(other)) => differences(&one.facts, &other.facts).0.iter().filter_map(peer).collect(),
     }
 }

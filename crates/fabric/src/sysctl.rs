@@ -3,9 +3,10 @@
 use crate::topology::Profile;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::{self, FsMountFlags, FsOpenFlags, MountAttrFlags};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// A protocol family, a setting of it, and the value.
 type Setting = (&'static str, &'static str, &'static str);
@@ -30,34 +31,62 @@ const ROUTER: &[Setting] = &[
 
 const HOST: &[Setting] = &[("ipv4", "ip_forward", "0"), ("ipv4", "conf/default/proxy_arp", "0")];
 
-/// Writes them for the calling thread's namespace (`/proc/sys/net` shows the one of whoever opens it).
+/// A view of `/proc/sys` for as long as it lives.
 ///
-/// Each directory is opened once: the kernel keeps the same names of all namespaces in one chain, so that looking up
-/// `/proc/sys/net/ipv4` anew for each setting would cost more with every namespace there is.
-///
-/// # Errors
-/// Names the setting. Those that a kernel without IPv6 has not are left out.
-pub(crate) fn write(profile: Profile) -> io::Result<()> {
-    let own = match profile {
-        Profile::Router => ROUTER,
-        Profile::Host => HOST,
-    };
-    for family in ["ipv4", "ipv6"] {
-        let directory = format!("/proc/sys/net/{family}");
-        let opened = fs::open(&directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        let settings = COMMON.iter().chain(own).filter(|(of, _, _)| *of == family);
-        match opened {
-            Err(Errno::NOENT) if family == "ipv6" => {}
-            Err(error) => return Err(refused(&directory, error.into())),
-            Ok(opened) => {
-                for (_, name, value) in settings {
-                    set(&opened, name, value)
-                        .map_err(|error| refused(&format!("{directory}/{name} to {value}"), error))?;
+/// The kernel keeps the names below `/proc/sys/net` of all namespaces in one chain for each name and instance of the
+/// file system, so that finding `/proc/sys/net/ipv4` in the machine's own instance costs more with every namespace
+/// there ever was. An instance of our own knows no namespace but those that it is used for.
+#[derive(Debug)]
+pub(crate) struct Sysctls {
+    /// Its root; the machine's own `/proc` where the kernel makes no other (before 5.8, or without the privilege).
+    root: OwnedFd,
+}
+
+impl Sysctls {
+    /// A new view.
+    ///
+    /// # Errors
+    /// When `/proc` is not there.
+    pub(crate) fn open() -> io::Result<Self> {
+        let root = instance().or_else(|_| fs::open("/proc", DIRECTORY, Mode::empty()))?;
+        Ok(Self { root })
+    }
+
+    /// Writes a profile for the calling thread's namespace (`sys/net` shows the one of whoever opens it).
+    ///
+    /// # Errors
+    /// Names the setting. Those that a kernel without IPv6 has not are left out.
+    pub(crate) fn write(&self, profile: Profile) -> io::Result<()> {
+        let own = match profile {
+            Profile::Router => ROUTER,
+            Profile::Host => HOST,
+        };
+        for family in ["ipv4", "ipv6"] {
+            let directory = format!("sys/net/{family}");
+            let opened = fs::openat(&self.root, &directory, DIRECTORY, Mode::empty());
+            let settings = COMMON.iter().chain(own).filter(|(of, _, _)| *of == family);
+            match opened {
+                Err(Errno::NOENT) if family == "ipv6" => {}
+                Err(error) => return Err(refused(&directory, error.into())),
+                Ok(opened) => {
+                    for (_, name, value) in settings {
+                        set(&opened, name, value)
+                            .map_err(|error| refused(&format!("{directory}/{name} to {value}"), error))?;
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// An instance of procfs that is mounted nowhere.
+fn instance() -> rustix::io::Result<OwnedFd> {
+    let context = mount::fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    mount::fsconfig_create(context.as_fd())?;
+    mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
 fn set(directory: &OwnedFd, name: &str, value: &str) -> io::Result<()> {

@@ -2,10 +2,15 @@
 //!
 //! A namespace is a set of [`Fact`]s, one for everything netlink can add or remove on its own. Sets make the plan a
 //! set difference, and a survey of the kernel yields the same type, so that start-up, repair and every change are one path.
+//!
+//! The collections are persistent: a copy shares all of its structure, and two versions are compared by what they do
+//! not share. A router of a thousand links in which one changed thus costs what the one link costs, though whoever
+//! asks for a change always hands over the whole.
 
 use base::Ipv4Block;
+pub use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -153,7 +158,7 @@ pub struct Set {
     /// What stands between the braces before the elements, as `type ipv4_addr : verdict;` or `type ipv4_addr; flags interval;`.
     pub declaration: String,
     /// The elements as nft prints them, as `10.0.0.4` or `"e-1a2b" : goto sg_drop`. For an interval set they must not overlap.
-    pub elements: BTreeSet<String>,
+    pub elements: OrdSet<String>,
 }
 
 /// A chain of the packet filter.
@@ -171,9 +176,9 @@ pub struct Ruleset {
     /// The table's name.
     pub table: String,
     /// Its sets and maps by name.
-    pub sets: BTreeMap<String, Set>,
+    pub sets: OrdMap<String, Set>,
     /// Its chains by name.
-    pub chains: BTreeMap<String, Chain>,
+    pub chains: OrdMap<String, Chain>,
 }
 
 /// One namespace.
@@ -184,7 +189,7 @@ pub struct Namespace {
     /// What it is born with.
     pub profile: Profile,
     /// What holds in it.
-    pub facts: BTreeSet<Fact>,
+    pub facts: OrdSet<Fact>,
     /// Its packet filter, if it has one.
     pub ruleset: Option<Ruleset>,
 }
@@ -192,12 +197,12 @@ pub struct Namespace {
 impl Namespace {
     /// An empty namespace that the fabric pins.
     pub fn pinned(profile: Profile) -> Self {
-        Self { anchor: Anchor::Pinned, profile, facts: BTreeSet::new(), ruleset: None }
+        Self { anchor: Anchor::Pinned, profile, facts: OrdSet::new(), ruleset: None }
     }
 
     /// An empty namespace of a process.
     pub fn of_process(pid: u32) -> Self {
-        Self { anchor: Anchor::Process(pid), profile: Profile::Host, facts: BTreeSet::new(), ruleset: None }
+        Self { anchor: Anchor::Process(pid), profile: Profile::Host, facts: OrdSet::new(), ruleset: None }
     }
 }
 

@@ -76,7 +76,7 @@ async fn a_public_address_leads_to_the_host_that_the_map_names() {
     speak(&mut near, &mut far).await;
     // Fail-over is the change of one element.
     let nat = ruleset(&mut topology).sets.get_mut("nat").unwrap();
-    nat.elements = BTreeSet::from(["198.18.0.9 : 10.0.3.4".to_owned()]);
+    nat.elements = OrdSet::unit("198.18.0.9 : 10.0.3.4".to_owned());
     world.set(&topology).await;
     let mut near = connect(&world.fabric, "h1", "198.18.0.9:80").await;
     let (mut far, _) = third.accept().await.unwrap();
@@ -224,7 +224,7 @@ async fn closing_an_address_cuts_the_connections_to_it_and_no_others() {
     let mut topology = routed(3);
     allow(&mut topology, "10.0.0.0/8");
     let nat = ruleset(&mut topology).sets.get_mut("nat").unwrap();
-    nat.elements = ["198.18.0.8 : 10.0.2.4", "198.18.0.9 : 10.0.3.4"].map(Into::into).into();
+    nat.elements = ["198.18.0.8 : 10.0.2.4", "198.18.0.9 : 10.0.3.4"].map(String::from).into_iter().collect();
     world.set(&topology).await;
     let second = listen(&world.fabric, "h2", "0.0.0.0:80").await;
     let third = listen(&world.fabric, "h3", "0.0.0.0:80").await;

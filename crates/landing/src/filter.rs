@@ -5,12 +5,13 @@
 //! changed rule is one small chain, and a packet's cost does not grow with the number of interfaces.
 //! Egress and ingress are two base chains on the forward hook: `accept` ends only the chain it stands in.
 
+use crate::assembly::Part;
 use crate::plan;
 use crate::world::VpcWorld;
-use aws_ec2::records::{NetworkInterface, RulePeer, SecurityGroupRule};
+use aws_ec2::records::{NetworkInterface, RulePeer, SecurityGroup, SecurityGroupRule};
 use base::SecurityGroupId;
-use fabric::{Chain, Ruleset, Set};
-use std::collections::{BTreeMap, BTreeSet};
+use fabric::Chain;
+use std::collections::BTreeSet;
 
 /// The table of a VPC's router.
 pub const TABLE: &str = "vpc";
@@ -22,43 +23,33 @@ enum Way {
     Out,
 }
 
-/// The whole packet filter of a VPC's router; `linked` are the interfaces that have a link in it.
-pub fn ruleset(vpc: &VpcWorld, linked: &[&NetworkInterface]) -> Ruleset {
-    let mut rules = Ruleset { table: TABLE.to_owned(), sets: fixed_sets(), chains: fixed_chains() };
-    for interface in linked {
-        admit(&mut rules, vpc, interface);
-    }
-    for interface in vpc.interfaces.values() {
-        translate(&mut rules, interface);
-    }
-    for id in linked.iter().flat_map(|it| &it.groups).collect::<BTreeSet<_>>() {
-        group(&mut rules, vpc, id);
-    }
-    rules
+/// A set's name, whether it is a map, and its declaration.
+type Declared = (&'static str, bool, &'static str);
+
+const EIP_IN: Declared = ("eip_in", true, "type ipv4_addr : ipv4_addr;");
+const EIP_OUT: Declared = ("eip_out", true, "type ipv4_addr : ipv4_addr;");
+const EIP_PRIVATE: Declared = ("eip_private", false, "type ipv4_addr;");
+const ROUTE_TABLE: Declared = ("route_table", true, "type ifname : mark;");
+const SOURCE_OK: Declared = ("source_ok", false, "type ifname . ipv4_addr;");
+const SOURCE_ANY: Declared = ("source_any", false, "type ifname;");
+const UPLINKS: Declared = ("uplinks", false, "type ifname;");
+const EGRESS: Declared = ("egress", true, "type ifname : verdict;");
+const INGRESS: Declared = ("ingress", true, "type ifname : verdict;");
+/// How the set of a group's members is declared.
+const MEMBERS: &str = "type ipv4_addr;";
+
+fn add(part: &mut Part, (name, is_map, declaration): Declared, element: String) {
+    part.element(name, is_map, declaration, element);
 }
 
-fn set(declaration: &str, elements: &[&str]) -> Set {
-    let elements = elements.iter().map(|it| (*it).to_owned()).collect();
-    Set { is_map: false, declaration: declaration.to_owned(), elements }
-}
-
-fn map(declaration: &str) -> Set {
-    Set { is_map: true, declaration: declaration.to_owned(), elements: BTreeSet::new() }
-}
-
-fn fixed_sets() -> BTreeMap<String, Set> {
-    let sets = [
-        ("eip_in", map("type ipv4_addr : ipv4_addr;")),
-        ("eip_out", map("type ipv4_addr : ipv4_addr;")),
-        ("eip_private", set("type ipv4_addr;", &[])),
-        ("route_table", map("type ifname : mark;")),
-        ("source_ok", set("type ifname . ipv4_addr;", &[])),
-        ("source_any", set("type ifname;", &["\"lo\""])),
-        ("uplinks", set("type ifname;", &["\"igw\""])),
-        ("egress", map("type ifname : verdict;")),
-        ("ingress", map("type ifname : verdict;")),
-    ];
-    sets.into_iter().map(|(name, set)| (name.to_owned(), set)).collect()
+/// What the packet filter of every VPC's router has.
+pub fn base(part: &mut Part) {
+    for (name, is_map, declaration) in [EIP_IN, EIP_OUT, EIP_PRIVATE, ROUTE_TABLE, SOURCE_OK, EGRESS, INGRESS] {
+        part.declare(name, is_map, declaration);
+    }
+    add(part, SOURCE_ANY, "\"lo\"".to_owned());
+    add(part, UPLINKS, "\"igw\"".to_owned());
+    part.chains.extend(fixed_chains());
 }
 
 fn chain(hook: &str, rules: &[&str]) -> Chain {
@@ -67,7 +58,7 @@ fn chain(hook: &str, rules: &[&str]) -> Chain {
 
 /// Chains that every VPC has. The order of the hooks: source check, route table, address translation, then groups,
 /// which therefore see private addresses only.
-fn fixed_chains() -> BTreeMap<String, Chain> {
+fn fixed_chains() -> Vec<(String, Chain)> {
     let chains = [
         (
             "source_check",
@@ -146,69 +137,57 @@ fn fixed_chains() -> BTreeMap<String, Chain> {
     chains.into_iter().map(|(name, chain)| (name.to_owned(), chain)).collect()
 }
 
-fn add(rules: &mut Ruleset, set: &str, element: String) {
-    if let Some(set) = rules.sets.get_mut(set) {
-        set.elements.insert(element);
-    }
-}
-
-/// An interface's own elements: who it may claim to be, which table routes it, which groups guard it.
-fn admit(rules: &mut Ruleset, vpc: &VpcWorld, interface: &NetworkInterface) {
+/// An interface that has a link: who it may claim to be, which table routes it, which groups guard it.
+pub fn admit(part: &mut Part, vpc: &VpcWorld, interface: &NetworkInterface) {
     let link = plan::interface_link(&interface.id);
     if interface.source_dest_check {
         for own in &interface.addresses {
-            add(rules, "source_ok", format!("\"{link}\" . {}", own.address));
+            add(part, SOURCE_OK, format!("\"{link}\" . {}", own.address));
         }
     } else {
-        add(rules, "source_any", format!("\"{link}\""));
+        add(part, SOURCE_ANY, format!("\"{link}\""));
     }
     if let Some(table) = vpc.route_table_of(&interface.subnet) {
         // 8 hex digits, as nft prints a mark
-        add(rules, "route_table", format!("\"{link}\" : 0x{:08x}", plan::table_number(&table.id)));
+        add(part, ROUTE_TABLE, format!("\"{link}\" : 0x{:08x}", plan::table_number(&table.id)));
     }
-    let groups: BTreeSet<&SecurityGroupId> = interface.groups.iter().collect();
-    for (way, map) in [(Way::Out, "egress"), (Way::In, "ingress")] {
+    let groups: BTreeSet<&SecurityGroupId> = interface.groups.iter().filter(|it| vpc.groups.contains_key(it)).collect();
+    for (way, map) in [(Way::Out, EGRESS), (Way::In, INGRESS)] {
         let name = combination(&groups, way);
         let mut jumps: Vec<String> = groups.iter().map(|id| format!("jump {}", group_chain(id, way))).collect();
         jumps.push("drop".to_owned());
-        rules.chains.entry(name.clone()).or_insert_with(|| Chain { hook: None, rules: jumps });
-        add(rules, map, format!("\"{link}\" : goto {name}"));
+        part.chain(&name, None, jumps);
+        add(part, map, format!("\"{link}\" : goto {name}"));
     }
 }
 
-/// The public addresses of an interface.
-fn translate(rules: &mut Ruleset, interface: &NetworkInterface) {
+/// An interface, whether it has a link or not: its public addresses, and its addresses as a member of its groups.
+pub fn name(part: &mut Part, interface: &NetworkInterface) {
     for own in &interface.addresses {
         if let Some(public) = &own.public {
-            add(rules, "eip_in", format!("{} : {}", public.address, own.address));
-            add(rules, "eip_out", format!("{} : {}", own.address, public.address));
-            add(rules, "eip_private", own.address.to_string());
+            add(part, EIP_IN, format!("{} : {}", public.address, own.address));
+            add(part, EIP_OUT, format!("{} : {}", own.address, public.address));
+            add(part, EIP_PRIVATE, own.address.to_string());
+        }
+        for group in &interface.groups {
+            part.element(&member_set(group), false, MEMBERS, own.address.to_string());
         }
     }
 }
 
-/// One group: its two chains, and the member sets of the groups it refers to.
-fn group(rules: &mut Ruleset, vpc: &VpcWorld, id: &SecurityGroupId) {
+/// A group: its two chains. The sets of the groups that it refers to are declared with it, since a group may have no
+/// members.
+pub fn group(part: &mut Part, group: &SecurityGroup) {
     for way in [Way::In, Way::Out] {
         let mut lines = Vec::new();
-        for rule in vpc.groups.get(id).into_iter().flat_map(|it| &it.rules) {
-            if rule.egress != (way == Way::Out) {
-                continue;
-            }
+        for rule in group.rules.iter().filter(|rule| rule.egress == (way == Way::Out)) {
             if let RulePeer::Group(other) = &rule.peer {
-                rules.sets.entry(member_set(other)).or_insert_with(|| members(vpc, other));
+                part.declare(&member_set(other), false, MEMBERS);
             }
             lines.extend(accept(rule, way));
         }
-        rules.chains.insert(group_chain(id, way), Chain { hook: None, rules: lines });
+        part.chain(&group_chain(&group.id, way), None, lines);
     }
-}
-
-/// All addresses of the interfaces in a group.
-fn members(vpc: &VpcWorld, id: &SecurityGroupId) -> Set {
-    let of_group = vpc.interfaces.values().filter(|it| it.groups.contains(id));
-    let elements = of_group.flat_map(|it| &it.addresses).map(|it| it.address.to_string()).collect();
-    Set { is_map: false, declaration: "type ipv4_addr;".to_owned(), elements }
 }
 
 fn digits(id: &SecurityGroupId) -> &str {
@@ -274,11 +253,12 @@ fn traffic(rule: &SecurityGroupRule) -> Option<String> {
 mod tests {
     use super::*;
     use crate::testing::{CLUSTER_GROUP, NODE_GROUP, Scenery, VPC};
+    use fabric::Ruleset;
     use serde_json::json;
 
     fn rules(scenery: &Scenery) -> Ruleset {
-        let vpc = scenery.world.vpc(&VPC.parse().unwrap()).unwrap();
-        ruleset(vpc, &vpc.interfaces.values().collect::<Vec<_>>())
+        let router = crate::vpc::router(&scenery.world, &scenery.runtime, &VPC.parse().unwrap()).unwrap();
+        router.namespace().ruleset.unwrap()
     }
 
     fn ingress(ruleset: &Ruleset, group: &str) -> Vec<String> {

@@ -1,14 +1,14 @@
 //! The provider's side: its router, which holds every cluster's public addresses, and a namespace per control plane
 //! instance with one leg to that router and one, the X-ENI, in the user's subnet.
 
-use crate::access::Gates;
+use crate::access::{Gate, Gates};
+use crate::assembly::{Assembly, Part};
 use crate::plan::{self, TABLE_MAIN};
 use crate::vpc::transit;
 use crate::world::{ClusterId, VpcWorld, World};
 use aws_eks::records::{Cluster, ClusterStatus, ControlPlaneInstance};
 use base::Ipv4Block;
-use fabric::{Chain, Fact, Namespace, NsName, Profile, Route, RouteKind, Ruleset, Selector, Set, Veth};
-use std::collections::{BTreeMap, BTreeSet};
+use fabric::{Fact, Namespace, NsName, Profile, Route, RouteKind, Selector, Veth};
 use std::net::Ipv4Addr;
 
 /// Replies go back by the leg that the request came by: one table a leg, chosen by source address.
@@ -36,10 +36,35 @@ fn stands(cluster: &Cluster) -> bool {
         && cluster.control_plane.iter().all(|it| it.interface.is_some())
 }
 
-/// The provider's router. `gates` says who may use each cluster's public addresses at the moment.
-pub fn router(world: &World, gates: &Gates) -> Namespace {
-    let mut router = Namespace::pinned(Profile::Router);
-    let facts = &mut router.facts;
+/// The parts of the provider's router.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RouterPart {
+    /// What it has without any cluster.
+    Base,
+    /// A cluster.
+    Cluster(ClusterId),
+}
+
+/// The provider's router with all that is in it. `gates` says who may use each cluster's public addresses at the
+/// moment.
+pub fn router(world: &World, gates: &Gates) -> Assembly<RouterPart> {
+    let mut router = Assembly::new(Profile::Router, Some("provider"));
+    router.put(RouterPart::Base, Some(base()));
+    for (id, _) in world.clusters() {
+        update(&mut router, world, gates, id);
+    }
+    router
+}
+
+/// Brings what the router has of a cluster up to date.
+pub fn update(router: &mut Assembly<RouterPart>, world: &World, gates: &Gates, id: &ClusterId) {
+    let cluster = world.cluster(id).filter(|it| stands(it));
+    router.put(RouterPart::Cluster(id.clone()), cluster.map(|it| part(it, gates.get(id))));
+}
+
+fn base() -> Part {
+    let mut part = Part::default();
+    let facts = &mut part.facts;
     facts.insert(address("lo", plan::PROVIDER_ROUTER));
     facts.insert(Fact::Veth(Veth {
         name: "edge".to_owned(),
@@ -54,19 +79,74 @@ pub fn router(world: &World, gates: &Gates) -> Namespace {
     facts.insert(route(TABLE_MAIN, Ipv4Block::ANY, transit("edge", plan::TRANSIT_INTERNET)));
     facts.insert(route(TABLE_MAIN, plan::provider_network(), RouteKind::Blackhole));
     facts.insert(route(TABLE_MAIN, plan::cluster_endpoints(), RouteKind::Blackhole));
-    for (_, cluster) in world.clusters().filter(|(_, it)| stands(it)) {
-        for instance in &cluster.control_plane {
-            plug(&mut router, cluster, instance);
-        }
-    }
-    router.ruleset = Some(ruleset(world, gates));
-    router
+    filter(&mut part);
+    part
 }
 
-fn plug(router: &mut Namespace, cluster: &Cluster, instance: &ControlPlaneInstance) {
+/// One list of addresses that are open to all, one access list for the others and one map for all clusters: a cluster
+/// more is a few elements more. The lists are asked before the address is translated and drop in silence; clusters'
+/// instances cannot reach each other.
+///
+/// Most clusters are open to all, and those cost a look-up by hash: the access list is one of intervals, which the
+/// kernel builds anew at every change.
+fn filter(part: &mut Part) {
+    for (name, is_map, declaration) in [VIPS, OPEN, ACCESS, TARGETS] {
+        part.declare(name, is_map, declaration);
+    }
+    let chains = [
+        (
+            "access",
+            "type filter hook prerouting priority mangle; policy accept;",
+            vec![
+                "iifname \"edge\" ip daddr @vips ip daddr != @open_to_all ct state new \
+                 ip daddr . ip saddr != @public_access drop",
+            ],
+        ),
+        (
+            "balance",
+            "type nat hook prerouting priority dstnat; policy accept;",
+            vec!["iifname \"edge\" dnat ip to ip daddr . tcp dport map @targets"],
+        ),
+        (
+            "between",
+            "type filter hook forward priority filter; policy drop;",
+            vec!["ct state established,related accept", "iifname \"edge\" ct status dnat accept"],
+        ),
+    ];
+    for (name, hook, rules) in chains {
+        part.chain(name, Some(hook), rules.into_iter().map(str::to_owned).collect());
+    }
+}
+
+/// A set's name, whether it is a map, and its declaration.
+type Declared = (&'static str, bool, &'static str);
+
+const VIPS: Declared = ("vips", false, "type ipv4_addr;");
+const OPEN: Declared = ("open_to_all", false, "type ipv4_addr;");
+const ACCESS: Declared = ("public_access", false, "type ipv4_addr . ipv4_addr; flags interval;");
+const TARGETS: Declared = ("targets", true, "type ipv4_addr . inet_service : ipv4_addr . inet_service;");
+
+fn part(cluster: &Cluster, gate: Option<&Gate>) -> Part {
+    let mut part = Part::default();
+    let mut add = |(name, is_map, declaration): Declared, element| part.element(name, is_map, declaration, element);
+    for instance in &cluster.control_plane {
+        let public = instance.public_address;
+        add(VIPS, public.to_string());
+        add(TARGETS, format!("{public} . 443 : {} . 443", instance.provider_address));
+        match gate.map(|it| &it.open_to) {
+            Some(blocks) if blocks.contains(&Ipv4Block::ANY) => add(OPEN, public.to_string()),
+            Some(blocks) => blocks.iter().for_each(|block| add(ACCESS, format!("{public} . {block}"))),
+            None => {}
+        }
+    }
+    cluster.control_plane.iter().for_each(|instance| plug(&mut part, cluster, instance));
+    part
+}
+
+fn plug(part: &mut Part, cluster: &Cluster, instance: &ControlPlaneInstance) {
     let dev = plan::provider_link(cluster, instance);
     let mac = provider_mac(instance.provider_address);
-    router.facts.insert(Fact::Veth(Veth {
+    part.facts.insert(Fact::Veth(Veth {
         name: dev.clone(),
         alt_name: None,
         peer_ns: plan::control_plane(cluster, instance),
@@ -75,66 +155,9 @@ fn plug(router: &mut Namespace, cluster: &Cluster, instance: &ControlPlaneInstan
         peer_mac: Some(mac),
         proxy_arp: true,
     }));
-    router.facts.insert(Fact::Neighbour { dev: dev.clone(), address: instance.provider_address, mac });
+    part.facts.insert(Fact::Neighbour { dev: dev.clone(), address: instance.provider_address, mac });
     let kind = RouteKind::Via { dev, gateway: None, onlink: false, source: None };
-    router.facts.insert(route(TABLE_MAIN, Ipv4Block::host(instance.provider_address), kind));
-}
-
-fn set(is_map: bool, declaration: &str, elements: BTreeSet<String>) -> Set {
-    Set { is_map, declaration: declaration.to_owned(), elements }
-}
-
-/// One access list and one map for all clusters: a cluster more is a few elements more. The list is asked before the
-/// address is translated and drops in silence; clusters' instances cannot reach each other.
-fn ruleset(world: &World, gates: &Gates) -> Ruleset {
-    let (mut vips, mut allowed, mut targets) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (id, cluster) in world.clusters().filter(|(_, it)| stands(it)) {
-        for instance in &cluster.control_plane {
-            let public = instance.public_address;
-            vips.insert(public.to_string());
-            targets.insert(format!("{public} . 443 : {} . 443", instance.provider_address));
-            if let Some(gate) = gates.get(id) {
-                allowed.extend(gate.open_to.iter().map(|block| format!("{public} . {block}")));
-            }
-        }
-    }
-    let sets = [
-        ("vips", set(false, "type ipv4_addr;", vips)),
-        ("public_access", set(false, "type ipv4_addr . ipv4_addr; flags interval;", allowed)),
-        ("targets", set(true, "type ipv4_addr . inet_service : ipv4_addr . inet_service;", targets)),
-    ];
-    let chain = |hook: &str, rules: &[&str]| Chain {
-        hook: Some(hook.to_owned()),
-        rules: rules.iter().map(|it| (*it).to_owned()).collect(),
-    };
-    let chains = [
-        (
-            "access",
-            chain(
-                "type filter hook prerouting priority mangle; policy accept;",
-                &["iifname \"edge\" ip daddr @vips ct state new ip daddr . ip saddr != @public_access drop"],
-            ),
-        ),
-        (
-            "balance",
-            chain(
-                "type nat hook prerouting priority dstnat; policy accept;",
-                &["iifname \"edge\" dnat ip to ip daddr . tcp dport map @targets"],
-            ),
-        ),
-        (
-            "between",
-            chain(
-                "type filter hook forward priority filter; policy drop;",
-                &["ct state established,related accept", "iifname \"edge\" ct status dnat accept"],
-            ),
-        ),
-    ];
-    Ruleset {
-        table: "provider".to_owned(),
-        sets: sets.into_iter().map(|(name, set)| (name.to_owned(), set)).collect::<BTreeMap<_, _>>(),
-        chains: chains.into_iter().map(|(name, chain)| (name.to_owned(), chain)).collect(),
-    }
+    part.facts.insert(route(TABLE_MAIN, Ipv4Block::host(instance.provider_address), kind));
 }
 
 /// The namespaces of a cluster's control plane instances; `None` for those that should not (or no longer) exist.
@@ -178,16 +201,24 @@ mod tests {
     use super::*;
     use crate::testing::Scenery;
 
+    fn elements(scenery: &Scenery, set: &str) -> Vec<String> {
+        let ruleset = router(&scenery.world, &scenery.gates).namespace().ruleset.unwrap();
+        ruleset.sets[set].elements.iter().cloned().collect()
+    }
+
     fn allowed(scenery: &Scenery) -> Vec<String> {
-        let ruleset = router(&scenery.world, &scenery.gates).ruleset.unwrap();
-        ruleset.sets["public_access"].elements.iter().cloned().collect()
+        elements(scenery, "public_access")
     }
 
     #[test]
     fn the_access_list_follows_the_gate() {
         let scenery = Scenery::new(true, true, &["198.18.10.0/24"]);
         assert_eq!(allowed(&scenery), ["198.19.0.11 . 198.18.10.0/24", "198.19.0.12 . 198.18.10.0/24"]);
-        assert_eq!(allowed(&Scenery::new(false, true, &["0.0.0.0/0"])), Vec::<String>::new());
+        let private = Scenery::new(false, true, &["0.0.0.0/0"]);
+        assert_eq!((allowed(&private).len(), elements(&private, "open_to_all").len()), (0, 0));
+        let open = Scenery::new(true, true, &["198.18.10.0/24", "0.0.0.0/0"]);
+        assert_eq!(allowed(&open), Vec::<String>::new());
+        assert_eq!(elements(&open, "open_to_all"), ["198.19.0.11", "198.19.0.12"]);
     }
 
     #[test]

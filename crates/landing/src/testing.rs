@@ -1,7 +1,7 @@
 //! A small world for tests: one VPC with two subnets, an instance with a public address, and a cluster.
 
 use crate::access::{Gate, Gates};
-use crate::world::{ClusterId, Runtime, World};
+use crate::world::{ClusterId, Dirty, Runtime, World};
 use aws_ec2::records::{self as ec2, Record};
 use aws_eks::records as eks;
 use base::{AccountId, Region};
@@ -30,12 +30,15 @@ pub struct Scenery {
     pub world: World,
     pub gates: Gates,
     pub runtime: Runtime,
+    /// What was touched so far.
+    pub dirty: Dirty,
 }
 
 impl Scenery {
     /// The whole scenery, the cluster in a given mode.
     pub fn new(public: bool, private: bool, cidrs: &[&str]) -> Self {
-        let mut it = Self { world: World::default(), gates: Gates::new(), runtime: Runtime::default() };
+        let mut it =
+            Self { world: World::default(), gates: Gates::new(), runtime: Runtime::default(), dirty: Dirty::default() };
         it.network();
         it.interfaces();
         it.cluster(public, private, cidrs);
@@ -47,12 +50,23 @@ impl Scenery {
     pub fn ec2<T: Record>(&mut self, id: &str, value: serde_json::Value) {
         let record: T = serde_json::from_value(value).unwrap();
         let key = ec2::key(&account(), &region(), T::KIND, id);
-        self.world.put(&key, Some(&serde_json::to_vec(&record).unwrap())).unwrap();
+        self.put(&key, Some(&serde_json::to_vec(&record).unwrap()));
     }
 
     /// Removes a record.
     pub fn remove<T: Record>(&mut self, id: &str) {
-        self.world.put(&ec2::key(&account(), &region(), T::KIND, id), None).unwrap();
+        self.put(&ec2::key(&account(), &region(), T::KIND, id), None);
+    }
+
+    /// Removes the cluster.
+    pub fn remove_cluster(&mut self) {
+        self.gates.clear();
+        self.put(&eks::cluster_key(&account(), &region(), "myeks"), None);
+    }
+
+    fn put(&mut self, key: &str, value: Option<&[u8]>) {
+        let dirty = self.world.put(key, value).unwrap();
+        self.dirty.merge(dirty);
     }
 
     fn network(&mut self) {
@@ -124,7 +138,8 @@ impl Scenery {
         self.ec2::<ec2::NetworkInterface>(id, value);
     }
 
-    fn cluster(&mut self, public: bool, private: bool, cidrs: &[&str]) {
+    /// The cluster in a given mode.
+    pub fn cluster(&mut self, public: bool, private: bool, cidrs: &[&str]) {
         let instance = |zone: &str, last: u8, interface: &str, subnet: &str, address: &str| {
             json!({"zone": format!("ap-northeast-2{zone}"), "provider_address": format!("240.0.1.{last}"),
                 "public_address": format!("198.19.0.{last}"),
@@ -145,7 +160,7 @@ impl Scenery {
             "certificate_authority": null, "issues": [], "tags": {}});
         let cluster: eks::Cluster = serde_json::from_value(value.clone()).unwrap();
         let key = eks::cluster_key(&account(), &region(), "myeks");
-        self.world.put(&key, Some(&serde_json::to_vec(&cluster).unwrap())).unwrap();
+        self.put(&key, Some(&serde_json::to_vec(&cluster).unwrap()));
         self.gates.insert(ClusterId::of(&cluster), Gate::wanted(&cluster.access));
     }
 

@@ -1,13 +1,12 @@
 //! A VPC as the namespace of its router.
 
+use crate::assembly::{Assembly, Part};
 use crate::filter;
 use crate::plan::{self, TABLE_MAIN};
-use crate::world::{Runtime, VpcWorld, World};
+use crate::world::{Runtime, VpcDirt, VpcWorld, World};
 use aws_ec2::records::{NetworkInterface, RouteTarget, Vpc};
-use aws_eks::records::Cluster;
-use base::{Ipv4Block, NetworkInterfaceId, VpcId};
-use fabric::{Fact, Namespace, NsName, Profile, Route, RouteKind, Selector, Veth};
-use std::collections::BTreeMap;
+use base::{Ipv4Block, NetworkInterfaceId, SecurityGroupId, VpcId};
+use fabric::{Fact, NsName, Profile, Route, RouteKind, Selector, Veth};
 use std::net::Ipv4Addr;
 
 /// Policy rules by mark stand after the main table, the last one drops what nobody routes.
@@ -22,53 +21,78 @@ pub struct Owner {
     pub link: String,
 }
 
-/// The router of a VPC, or `None` when the VPC is gone.
-pub fn router(world: &World, runtime: &Runtime, id: &VpcId) -> Option<Namespace> {
-    let vpc = world.vpc(id)?;
-    let record = vpc.vpc.as_ref()?;
-    let owners = owners(world, runtime, id, vpc);
-    let linked: Vec<&NetworkInterface> = vpc.interfaces.values().filter(|it| owners.contains_key(&it.id)).collect();
-    let mut router = Namespace::pinned(Profile::Router);
-    base(&mut router, vpc, record);
-    for interface in &linked {
-        if let Some(owner) = owners.get(&interface.id) {
-            plug(&mut router, interface, owner);
-        }
-    }
-    if vpc.gateway.is_some() {
-        gateway(&mut router, id);
-    }
-    tables(&mut router, vpc, &linked);
-    router.ruleset = Some(filter::ruleset(vpc, &linked));
-    Some(router)
+/// The parts of a VPC's router.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RouterPart {
+    /// The VPC itself, its subnets, its route tables and its gateway.
+    Base,
+    /// A network interface.
+    Interface(NetworkInterfaceId),
+    /// A security group.
+    Group(SecurityGroupId),
 }
 
-/// Who has the other end of each interface that is plugged in: instances that run, and control plane instances.
-pub fn owners(world: &World, runtime: &Runtime, id: &VpcId, vpc: &VpcWorld) -> BTreeMap<NetworkInterfaceId, Owner> {
-    let mut owners = BTreeMap::new();
-    for interface in vpc.interfaces.values() {
-        let Some(attachment) = &interface.attachment else { continue };
-        let Some(instance) = &attachment.instance else { continue };
-        if runtime.pids.contains_key(instance) {
-            let link = format!("eth{}", attachment.device_index);
-            owners.insert(interface.id.clone(), Owner { namespace: plan::instance(instance), link });
-        }
-    }
-    for cluster in world.clusters_in(id) {
-        owners.extend(cross_account(cluster, vpc));
-    }
-    owners
+/// The router of a VPC with all that is in it, or `None` when the VPC is gone.
+pub fn router(world: &World, runtime: &Runtime, id: &VpcId) -> Option<Assembly<RouterPart>> {
+    let mut router = Assembly::new(Profile::Router, Some(filter::TABLE));
+    let whole = VpcDirt { whole: true, ..VpcDirt::default() };
+    update(&mut router, world, runtime, id, &whole).then_some(router)
 }
 
-fn cross_account<'a>(
-    cluster: &'a Cluster,
-    vpc: &'a VpcWorld,
-) -> impl Iterator<Item = (NetworkInterfaceId, Owner)> + use<'a> {
-    cluster.control_plane.iter().filter_map(move |instance| {
-        let interface = instance.interface.as_ref()?;
-        let owner = Owner { namespace: plan::control_plane(cluster, instance), link: "xeni0".to_owned() };
-        vpc.interfaces.contains_key(&interface.id).then(|| (interface.id.clone(), owner))
-    })
+/// Brings the dirty parts of a VPC's router up to date. Returns whether there is a VPC.
+pub fn update(router: &mut Assembly<RouterPart>, world: &World, runtime: &Runtime, id: &VpcId, dirt: &VpcDirt) -> bool {
+    let Some((vpc, record)) = world.vpc(id).and_then(|it| Some((it, it.vpc.as_ref()?))) else { return false };
+    // Small, and a route may lead to any interface.
+    router.put(RouterPart::Base, Some(base(world, runtime, vpc, record)));
+    let mut interfaces = dirt.interfaces.clone();
+    let mut groups = dirt.groups.clone();
+    if dirt.whole {
+        interfaces.extend(vpc.interfaces.keys().cloned());
+        groups.extend(vpc.groups.keys().cloned());
+        for part in router.keys() {
+            match part {
+                RouterPart::Base => {}
+                RouterPart::Interface(id) => drop(interfaces.insert(id.clone())),
+                RouterPart::Group(id) => drop(groups.insert(id.clone())),
+            }
+        }
+    }
+    for id in groups {
+        let part = vpc.groups.get(&id).map(|group| {
+            let mut part = Part::default();
+            filter::group(&mut part, group);
+            part
+        });
+        router.put(RouterPart::Group(id), part);
+    }
+    for id in interfaces {
+        let part = vpc.interfaces.get(&id).map(|it| interface_part(world, runtime, vpc, it));
+        router.put(RouterPart::Interface(id), part);
+    }
+    true
+}
+
+fn interface_part(world: &World, runtime: &Runtime, vpc: &VpcWorld, interface: &NetworkInterface) -> Part {
+    let mut part = Part::default();
+    filter::name(&mut part, interface);
+    if let Some(owner) = owner(world, runtime, interface) {
+        plug(&mut part, interface, &owner);
+        filter::admit(&mut part, vpc, interface);
+    }
+    part
+}
+
+/// Who has the other end of an interface that is plugged in: an instance that runs, or a control plane instance.
+pub fn owner(world: &World, runtime: &Runtime, interface: &NetworkInterface) -> Option<Owner> {
+    if let Some(cluster) = world.cluster_of(&interface.id) {
+        let mut instances = cluster.control_plane.iter();
+        let instance = instances.find(|it| it.interface.as_ref().is_some_and(|own| own.id == interface.id))?;
+        return Some(Owner { namespace: plan::control_plane(cluster, instance), link: "xeni0".to_owned() });
+    }
+    let attachment = interface.attachment.as_ref()?;
+    let instance = attachment.instance.as_ref().filter(|it| runtime.pids.contains_key(*it))?;
+    let link = format!("eth{}", attachment.device_index);
+    Some(Owner { namespace: plan::instance(instance), link })
 }
 
 fn loopback(address: Ipv4Addr) -> Fact {
@@ -79,9 +103,11 @@ fn route(table: u32, destination: Ipv4Block, kind: RouteKind) -> Fact {
     Fact::Route(Route { table, destination, kind })
 }
 
-/// What every router has: the services' addresses, the subnets' gateways, silence for addresses that nobody has.
-fn base(router: &mut Namespace, vpc: &VpcWorld, record: &Vpc) {
-    let facts = &mut router.facts;
+/// What does not belong to one interface: the services' addresses, the subnets' gateways, silence for addresses that
+/// nobody has, the route tables, the gateway.
+fn base(world: &World, runtime: &Runtime, vpc: &VpcWorld, record: &Vpc) -> Part {
+    let mut part = Part::default();
+    let facts = &mut part.facts;
     facts.insert(loopback(plan::METADATA));
     if record.dns_support {
         facts.insert(loopback(plan::LINK_LOCAL_RESOLVER));
@@ -90,10 +116,16 @@ fn base(router: &mut Namespace, vpc: &VpcWorld, record: &Vpc) {
     facts.extend(vpc.subnets.values().filter_map(|it| it.block.nth(1)).map(loopback));
     facts.extend(record.blocks.iter().map(|it| route(TABLE_MAIN, it.block, RouteKind::Blackhole)));
     facts.insert(Fact::Rule { priority: PRIORITY_LAST, selector: Selector::All, table: None });
+    if vpc.gateway.is_some() {
+        gateway(&mut part, &record.id);
+    }
+    tables(&mut part, world, runtime, vpc);
+    filter::base(&mut part);
+    part
 }
 
 /// An interface: its link, the way to each of its addresses, and its neighbour entry, written so that it needs not be learnt.
-fn plug(router: &mut Namespace, interface: &NetworkInterface, owner: &Owner) {
+fn plug(router: &mut Part, interface: &NetworkInterface, owner: &Owner) {
     let dev = plan::interface_link(&interface.id);
     let mac = plan::mac(&interface.mac);
     let primary = interface.primary();
@@ -115,7 +147,7 @@ fn plug(router: &mut Namespace, interface: &NetworkInterface, owner: &Owner) {
 }
 
 /// The Internet gateway's transit link.
-fn gateway(router: &mut Namespace, id: &VpcId) {
+fn gateway(router: &mut Part, id: &VpcId) {
     router.facts.insert(Fact::Veth(Veth {
         name: "igw".to_owned(),
         alt_name: None,
@@ -139,7 +171,8 @@ pub(crate) fn transit(dev: &str, gateway: Ipv4Addr) -> RouteKind {
 }
 
 /// The route tables, each selected by the mark that the packet filter sets by interface.
-fn tables(router: &mut Namespace, vpc: &VpcWorld, linked: &[&NetworkInterface]) {
+fn tables(router: &mut Part, world: &World, runtime: &Runtime, vpc: &VpcWorld) {
+    let linked = |id| vpc.interfaces.get(id).filter(|it| owner(world, runtime, it).is_some());
     for table in vpc.route_tables.values() {
         let number = plan::table_number(&table.id);
         let selector = Selector::Mark(number);
@@ -149,7 +182,7 @@ fn tables(router: &mut Namespace, vpc: &VpcWorld, linked: &[&NetworkInterface]) 
                 RouteTarget::InternetGateway(id) if vpc.gateway.as_ref() == Some(id) => {
                     transit("igw", plan::TRANSIT_INTERNET)
                 }
-                RouteTarget::NetworkInterface(id) => match linked.iter().find(|it| it.id == *id) {
+                RouteTarget::NetworkInterface(id) => match linked(id) {
                     Some(interface) => transit(&plan::interface_link(id), interface.primary()),
                     None => RouteKind::Blackhole,
                 },
@@ -165,9 +198,10 @@ mod tests {
     use super::*;
     use crate::testing::{GATEWAY, INSTANCE, Scenery, TABLE, VPC};
     use aws_ec2::records as ec2;
+    use fabric::Namespace;
 
     fn router(scenery: &Scenery) -> Namespace {
-        super::router(&scenery.world, &scenery.runtime, &VPC.parse().unwrap()).unwrap()
+        super::router(&scenery.world, &scenery.runtime, &VPC.parse().unwrap()).unwrap().namespace()
     }
 
     fn veths(namespace: &Namespace) -> Vec<String> {

@@ -97,23 +97,52 @@ pub struct Runtime {
 /// What a change touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dirty {
-    /// VPCs whose network may differ.
-    pub vpcs: BTreeSet<VpcId>,
+    /// Whether all that there is, or was, may differ; the rest then lists what there is.
+    pub all: bool,
+    /// VPCs whose network may differ, and what of it.
+    pub vpcs: BTreeMap<VpcId, VpcDirt>,
     /// Clusters whose control plane's network may differ.
     pub clusters: BTreeSet<ClusterId>,
     /// Instances whose desired power state may differ.
     pub instances: BTreeSet<InstanceId>,
 }
 
+/// What of one VPC may differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VpcDirt {
+    /// Everything: the VPC itself changed, a subnet, a route table or its gateway.
+    pub whole: bool,
+    /// Network interfaces.
+    pub interfaces: BTreeSet<NetworkInterfaceId>,
+    /// Security groups.
+    pub groups: BTreeSet<SecurityGroupId>,
+}
+
+impl VpcDirt {
+    fn merge(&mut self, other: Self) {
+        self.whole |= other.whole;
+        self.interfaces.extend(other.interfaces);
+        self.groups.extend(other.groups);
+    }
+}
+
 impl Dirty {
+    /// What is dirty of a VPC; from now on it is dirty.
+    pub fn vpc(&mut self, id: &VpcId) -> &mut VpcDirt {
+        self.vpcs.entry(id.clone()).or_default()
+    }
+
     /// Whether nothing is dirty.
     pub fn is_empty(&self) -> bool {
-        self.vpcs.is_empty() && self.clusters.is_empty() && self.instances.is_empty()
+        !self.all && self.vpcs.is_empty() && self.clusters.is_empty() && self.instances.is_empty()
     }
 
     /// Adds what another change touched.
     pub fn merge(&mut self, other: Dirty) {
-        self.vpcs.extend(other.vpcs);
+        self.all |= other.all;
+        for (id, dirt) in other.vpcs {
+            self.vpcs.entry(id).or_default().merge(dirt);
+        }
         self.clusters.extend(other.clusters);
         self.instances.extend(other.instances);
     }
@@ -139,6 +168,8 @@ pub struct World {
     homes: HashMap<String, VpcId>,
     /// Endpoint ids in lower case, for the resolver.
     endpoints: HashMap<String, ClusterId>,
+    /// Whose control plane an interface belongs to, for the VPC's router.
+    cross_account: HashMap<NetworkInterfaceId, ClusterId>,
     /// Instances by id, for places.
     instances: BTreeMap<InstanceId, VpcId>,
     /// Who holds a public address, for the resolver.
@@ -175,6 +206,11 @@ impl World {
     pub fn cluster_at(&self, endpoint_id: &str) -> Option<(&ClusterId, &eks::Cluster)> {
         let id = self.endpoints.get(endpoint_id)?;
         self.clusters.get_key_value(id)
+    }
+
+    /// The cluster whose X-ENI an interface is.
+    pub fn cluster_of(&self, interface: &NetworkInterfaceId) -> Option<&eks::Cluster> {
+        self.clusters.get(self.cross_account.get(interface)?)
     }
 
     /// An instance and its VPC.
@@ -225,10 +261,7 @@ impl World {
             let added = self.learn(key, value).map_err(|source| BadRecord { key: key.to_owned(), source })?;
             dirty.merge(added);
         }
-        if let Some(vpc) = self.homes.get(key) {
-            dirty.vpcs.insert(vpc.clone());
-        }
-        for vpc in &dirty.vpcs {
+        for vpc in dirty.vpcs.keys() {
             if self.vpcs.get(vpc).is_some_and(VpcWorld::is_empty) {
                 self.vpcs.remove(vpc);
             }
@@ -239,38 +272,40 @@ impl World {
     /// Removes what a key stood for.
     fn forget(&mut self, key: &str) -> Dirty {
         let mut dirty = Dirty::default();
-        let id = key.rsplit('/').next().unwrap_or_default();
         if let Some(home) = self.homes.remove(key) {
-            if let Some(world) = self.vpcs.get_mut(&home) {
-                match ec2_kind(key) {
-                    Some("vpc") => world.vpc = None,
-                    Some("subnet") => remove_by(&mut world.subnets, id),
-                    Some("rtb") => remove_by(&mut world.route_tables, id),
-                    Some("sg") => remove_by(&mut world.groups, id),
-                    Some("eni") => {
-                        let old = id.parse().ok().and_then(|id: NetworkInterfaceId| world.interfaces.remove(&id));
-                        for own in old.iter().flat_map(publics) {
+            let id = key.rsplit('/').next().unwrap_or_default();
+            let Some(world) = self.vpcs.get_mut(&home) else { return dirty };
+            let dirt = dirty.vpc(&home);
+            match ec2_kind(key) {
+                Some("vpc") => (world.vpc, dirt.whole) = (None, true),
+                Some("subnet") => (_, dirt.whole) = (remove_by(&mut world.subnets, id), true),
+                Some("rtb") => (_, dirt.whole) = (remove_by(&mut world.route_tables, id), true),
+                Some("igw") => (world.gateway, dirt.whole) = (None, true),
+                Some("sg") => dirt.groups.extend(remove_by(&mut world.groups, id).map(|(id, _)| id)),
+                Some("eni") => {
+                    if let Some((id, old)) = remove_by(&mut world.interfaces, id) {
+                        dirt.interfaces.insert(id);
+                        for own in publics(&old) {
                             self.public_addresses.remove(&own);
                         }
                     }
-                    Some("igw") => world.gateway = None,
-                    Some("instance") => {
-                        remove_by(&mut world.instances, id);
-                        if let Ok(id) = id.parse::<InstanceId>() {
-                            self.instances.remove(&id);
-                            dirty.instances.insert(id);
-                        }
-                    }
-                    _ => {}
                 }
+                Some("instance") => {
+                    if let Some((id, _)) = remove_by(&mut world.instances, id) {
+                        self.instances.remove(&id);
+                        dirty.instances.insert(id);
+                    }
+                }
+                _ => {}
             }
-            dirty.vpcs.insert(home);
-        } else if let Some(cluster) = cluster_id(key)
-            && let Some(record) = self.clusters.remove(&cluster)
+        } else if let Some(id) = cluster_id(key)
+            && let Some(cluster) = self.clusters.remove(&id)
         {
-            self.endpoints.remove(&record.endpoint_id.to_ascii_lowercase());
-            dirty.vpcs.insert(record.vpc);
-            dirty.clusters.insert(cluster);
+            self.endpoints.remove(&cluster.endpoint_id.to_ascii_lowercase());
+            for interface in cross_account(&cluster) {
+                self.cross_account.remove(interface);
+            }
+            touch(&mut dirty, id, &cluster);
         }
         dirty
     }
@@ -281,9 +316,9 @@ impl World {
         if let Some(id) = cluster_id(key) {
             let cluster: eks::Cluster = serde_json::from_slice(value)?;
             self.endpoints.insert(cluster.endpoint_id.to_ascii_lowercase(), id.clone());
-            dirty.vpcs.insert(cluster.vpc.clone());
-            self.clusters.insert(id.clone(), cluster);
-            dirty.clusters.insert(id);
+            self.cross_account.extend(cross_account(&cluster).map(|it| (it.clone(), id.clone())));
+            touch(&mut dirty, id.clone(), &cluster);
+            self.clusters.insert(id, cluster);
             return Ok(dirty);
         }
         let home = match ec2_kind(key) {
@@ -291,22 +326,33 @@ impl World {
                 let it: ec2::Vpc = serde_json::from_slice(value)?;
                 let home = it.id.clone();
                 self.home(&home).vpc = Some(it);
+                dirty.vpc(&home).whole = true;
                 home
             }
             Some("subnet") => {
-                self.part(value, |it: &ec2::Subnet| (it.vpc.clone(), it.id.clone()), |w| &mut w.subnets)?
+                let (home, _) =
+                    self.part(value, |it: &ec2::Subnet| (it.vpc.clone(), it.id.clone()), |w| &mut w.subnets)?;
+                dirty.vpc(&home).whole = true;
+                home
             }
             Some("rtb") => {
-                self.part(value, |it: &ec2::RouteTable| (it.vpc.clone(), it.id.clone()), |w| &mut w.route_tables)?
+                let whose = |it: &ec2::RouteTable| (it.vpc.clone(), it.id.clone());
+                let (home, _) = self.part(value, whose, |w| &mut w.route_tables)?;
+                dirty.vpc(&home).whole = true;
+                home
             }
             Some("sg") => {
-                self.part(value, |it: &ec2::SecurityGroup| (it.vpc.clone(), it.id.clone()), |w| &mut w.groups)?
+                let whose = |it: &ec2::SecurityGroup| (it.vpc.clone(), it.id.clone());
+                let (home, id) = self.part(value, whose, |w| &mut w.groups)?;
+                dirty.vpc(&home).groups.insert(id);
+                home
             }
             Some("eni") => {
                 let it: ec2::NetworkInterface = serde_json::from_slice(value)?;
                 let home = it.vpc.clone();
                 let holder = (home.clone(), it.id.clone());
                 self.public_addresses.extend(publics(&it).map(|address| (address, holder.clone())));
+                dirty.vpc(&home).interfaces.insert(it.id.clone());
                 self.home(&home).interfaces.insert(it.id.clone(), it);
                 home
             }
@@ -315,6 +361,7 @@ impl World {
                 self.instances.insert(it.id.clone(), it.vpc.clone());
                 dirty.instances.insert(it.id.clone());
                 let home = it.vpc.clone();
+                dirty.vpc(&home);
                 self.home(&home).instances.insert(it.id.clone(), it);
                 home
             }
@@ -322,6 +369,7 @@ impl World {
                 let it: ec2::InternetGateway = serde_json::from_slice(value)?;
                 let Some(home) = it.vpc else { return Ok(dirty) };
                 self.home(&home).gateway = Some(it.id);
+                dirty.vpc(&home).whole = true;
                 home
             }
             _ => return Ok(dirty),
@@ -334,16 +382,16 @@ impl World {
         self.vpcs.entry(vpc.clone()).or_default()
     }
 
-    fn part<K: Ord, T: serde::de::DeserializeOwned>(
+    fn part<K: Ord + Clone, T: serde::de::DeserializeOwned>(
         &mut self,
         value: &[u8],
         whose: impl Fn(&T) -> (VpcId, K),
         place: impl Fn(&mut VpcWorld) -> &mut BTreeMap<K, T>,
-    ) -> Result<VpcId, serde_json::Error> {
+    ) -> Result<(VpcId, K), serde_json::Error> {
         let it: T = serde_json::from_slice(value)?;
         let (home, id) = whose(&it);
-        place(self.home(&home)).insert(id, it);
-        Ok(home)
+        place(self.home(&home)).insert(id.clone(), it);
+        Ok((home, id))
     }
 }
 
@@ -352,10 +400,19 @@ fn publics(interface: &ec2::NetworkInterface) -> impl Iterator<Item = Ipv4Addr> 
     interface.addresses.iter().filter_map(|it| Some(it.public.as_ref()?.address))
 }
 
-fn remove_by<K: Ord + std::str::FromStr, T>(map: &mut BTreeMap<K, T>, id: &str) {
-    if let Ok(id) = id.parse() {
-        map.remove(&id);
-    }
+/// The X-ENIs of a cluster.
+fn cross_account(cluster: &eks::Cluster) -> impl Iterator<Item = &NetworkInterfaceId> {
+    cluster.control_plane.iter().filter_map(|it| it.interface.as_ref()).map(|it| &it.id)
+}
+
+/// A cluster's record came or went: its own network is dirty, and its interfaces in the user's VPC.
+fn touch(dirty: &mut Dirty, id: ClusterId, cluster: &eks::Cluster) {
+    dirty.vpc(&cluster.vpc).interfaces.extend(cross_account(cluster).cloned());
+    dirty.clusters.insert(id);
+}
+
+fn remove_by<K: Ord + std::str::FromStr, T>(map: &mut BTreeMap<K, T>, id: &str) -> Option<(K, T)> {
+    map.remove_entry(&id.parse().ok()?)
 }
 
 /// The cluster of a key `eks/<account>/<region>/cluster/<name>`.

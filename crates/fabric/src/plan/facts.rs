@@ -40,7 +40,7 @@ pub(super) fn diff(pair: &Pair<'_>, fresh: &Ends<'_>, leaving: &Ends<'_>) -> Fac
     let mut new: BTreeMap<Key<'_>, &Fact> = pair.new.iter().filter_map(|it| Some((key(it)?, *it))).collect();
     let wired_anew = fresh.iter().any(|(ns, _)| *ns == pair.name);
     if wired_anew {
-        new.extend(pair.common().filter(|it| on(fresh, it)).filter_map(|it| Some((key(it)?, it))));
+        new.extend(pair.common(|it| on(fresh, it)).filter_map(|it| Some((key(it)?, it))));
     }
     let early = early_removals(pair, &lost, &new, &|fact| on(leaving, fact));
     let shaken = if early.is_empty() && !wired_anew {
@@ -48,12 +48,13 @@ pub(super) fn diff(pair: &Pair<'_>, fresh: &Ends<'_>, leaving: &Ends<'_>) -> Fac
     } else {
         Shaken::by(pair, &|fact| early.contains(fact) || on(fresh, fact))
     };
-    let rewritten = pair.common().filter(|it| !shaken.is_empty() && !on(fresh, it) && shaken.takes(it));
+    let rewritten: Vec<&Fact> =
+        if shaken.is_empty() { Vec::new() } else { pair.common(|it| shaken.takes(it) && !on(fresh, it)).collect() };
     let ns = pair.name;
     let mut first: Vec<Step> = early.iter().map(|it| Step::Drop { ns: ns.clone(), fact: (*it).clone() }).collect();
     let stands = |key: &Key<'_>| lost.get(key).is_some_and(|old| !early.contains(old) && !shaken.takes(old));
     let mut made: Vec<(&Fact, bool)> = new.iter().map(|(key, fact)| (*fact, stands(key))).collect();
-    made.extend(rewritten.map(|fact| (fact, false)));
+    made.extend(rewritten.into_iter().map(|fact| (fact, false)));
     made.sort_by_key(|(fact, _)| rank(fact));
     first.extend(made.into_iter().map(|(fact, replace)| {
         let (ns, fact) = (ns.clone(), fact.clone());
@@ -86,13 +87,13 @@ fn mistakable<'a>(pair: &Pair<'a>, last: &[&Fact]) -> Vec<&'a Fact> {
     if general.is_empty() {
         return vec![];
     }
-    let alike = |fact: &&Fact| match fact {
+    let alike = |fact: &Fact| match fact {
         Fact::Rule { priority, selector, table } => {
             *selector != Selector::All && general.contains(&(*priority, *table))
         }
         _ => false,
     };
-    pair.common().filter(alike).collect()
+    pair.common(alike).collect()
 }
 
 /// Routes by a gateway come after the others: after those that lead to gateways, and after that of the gateway itself

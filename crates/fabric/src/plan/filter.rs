@@ -3,8 +3,9 @@
 //! The order within a transaction follows from what refers to what: rules and map elements point to chains, rules
 //! point to sets. So what points is taken away first, and written last.
 
-use super::{Pair, Step};
-use crate::topology::{Chain, Ruleset, Set};
+use super::{Pair, Step, differences};
+use crate::topology::{Chain, OrdMap, OrdSet, Ruleset, Set};
+use imbl::ordmap::DiffItem;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -144,30 +145,39 @@ pub(crate) fn replace(want: &Ruleset) -> Vec<Edit> {
 
 /// A chain's hook can't be changed in place, and what jumps to the chain would have to be unravelled.
 fn needs_replacement(have: &Ruleset, want: &Ruleset) -> bool {
-    have.chains.iter().any(|(name, old)| want.chains.get(name).is_some_and(|new| old.hook != new.hook))
+    changed(&have.chains, &want.chains).any(|it| matches!(it, (_, Some(old), Some(new)) if old.hook != new.hook))
+}
+
+/// The entries of two maps that differ: name, before, after. Costs what the maps do not share.
+fn changed<'a, V: PartialEq + Clone>(
+    have: &'a OrdMap<String, V>,
+    want: &'a OrdMap<String, V>,
+) -> impl Iterator<Item = (&'a String, Option<&'a V>, Option<&'a V>)> {
+    have.diff(want).map(|it| match it {
+        DiffItem::Add(name, new) => (name, None, Some(new)),
+        DiffItem::Update { old: (name, old), new: (_, new) } => (name, Some(old), Some(new)),
+        DiffItem::Remove(name, old) => (name, Some(old), None),
+    })
 }
 
 fn change(have: &Ruleset, want: &Ruleset) -> Vec<Edit> {
-    let redeclared: BTreeSet<&str> = have
-        .sets
-        .iter()
-        .filter(|(name, old)| want.sets.get(*name).is_some_and(|new| !same_declaration(old, new)))
-        .map(|(name, _)| name.as_str())
+    let redeclared: BTreeSet<&str> = changed(&have.sets, &want.sets)
+        .filter(|it| matches!(it, (_, Some(old), Some(new)) if !same_declaration(old, new)))
+        .map(|(name, ..)| name.as_str())
         .collect();
     let mut edits = Vec::new();
     let (flushed, rules) = chain_edits(have, want, &redeclared);
     // What is new and refers to nothing.
-    for (name, chain) in &want.chains {
-        if !have.chains.contains_key(name) {
+    for (name, old, new) in changed(&have.chains, &want.chains) {
+        if let (None, Some(chain)) = (old, new) {
             edits.push(Edit::AddChain { chain: name.clone(), hook: chain.hook.clone() });
         }
     }
     edits.extend(flushed);
     let (less, more) = set_edits(have, want, &redeclared);
     edits.extend(less);
-    edits.extend(
-        have.chains.keys().filter(|name| !want.chains.contains_key(*name)).map(|it| Edit::DeleteChain(it.clone())),
-    );
+    let gone = changed(&have.chains, &want.chains).filter(|(_, _, new)| new.is_none());
+    edits.extend(gone.map(|(name, ..)| Edit::DeleteChain(name.clone())));
     edits.extend(more);
     edits.extend(rules);
     edits
@@ -182,7 +192,11 @@ fn chain_edits(have: &Ruleset, want: &Ruleset, redeclared: &BTreeSet<&str>) -> (
     let mut flushed = Vec::new();
     let mut rules = Vec::new();
     let empty = Chain::default();
-    let names: BTreeSet<&String> = have.chains.keys().chain(want.chains.keys()).collect();
+    let mut names: BTreeSet<&String> = changed(&have.chains, &want.chains).map(|(name, ..)| name).collect();
+    if !redeclared.is_empty() {
+        // Whatever refers to a set that is made anew must let go of the old one.
+        names.extend(have.chains.keys());
+    }
     for name in names {
         let old = have.chains.get(name);
         let new = want.chains.get(name).unwrap_or(&empty);
@@ -212,30 +226,33 @@ fn mentions(rule: &str, sets: &BTreeSet<&str>) -> bool {
 fn set_edits(have: &Ruleset, want: &Ruleset, redeclared: &BTreeSet<&str>) -> (Vec<Edit>, Vec<Edit>) {
     let mut less = Vec::new();
     let mut more = Vec::new();
-    for (name, old) in &have.sets {
-        if redeclared.contains(name.as_str()) || !want.sets.contains_key(name) {
+    for (name, old, new) in changed(&have.sets, &want.sets) {
+        if let Some(old) = old
+            && (new.is_none() || redeclared.contains(name.as_str()))
+        {
             less.push(Edit::DeleteSet { set: name.clone(), is_map: old.is_map });
         }
     }
-    let nothing = BTreeSet::new();
-    for (name, new) in &want.sets {
-        let old = have.sets.get(name).filter(|_| !redeclared.contains(name.as_str()));
+    let nothing = OrdSet::new();
+    for (name, old, new) in changed(&have.sets, &want.sets) {
+        let Some(new) = new else { continue };
+        let old = old.filter(|_| !redeclared.contains(name.as_str()));
         if old.is_none() {
             let (set, declaration) = (name.clone(), new.declaration.clone());
             more.push(Edit::AddSet { set, is_map: new.is_map, declaration });
         }
         let held = old.map_or(&nothing, |set| &set.elements);
-        let removed: Vec<String> = held.difference(&new.elements).cloned().collect();
-        let mut added: Vec<String> = new.elements.difference(held).cloned().collect();
+        let (removed, mut added) = differences(held, &new.elements);
+        let owned = |elements: Vec<&String>| elements.into_iter().cloned().collect::<Vec<String>>();
         if !removed.is_empty() && !added.is_empty() && is_interval(new) {
             // nft checks new intervals against those that the same transaction removes.
             less.push(Edit::FlushSet { set: name.clone(), is_map: new.is_map });
-            added = new.elements.iter().cloned().collect();
+            added = new.elements.iter().collect();
         } else if !removed.is_empty() {
-            less.push(Edit::DeleteElements { set: name.clone(), elements: removed });
+            less.push(Edit::DeleteElements { set: name.clone(), elements: owned(removed) });
         }
         if !added.is_empty() {
-            more.push(Edit::AddElements { set: name.clone(), elements: added });
+            more.push(Edit::AddElements { set: name.clone(), elements: owned(added) });
         }
     }
     (less, more)

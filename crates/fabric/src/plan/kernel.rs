@@ -3,7 +3,7 @@
 use super::filter::{Edit, key_of};
 use super::step::Step;
 use crate::topology::{
-    Anchor, Chain, Fact, Namespace, NsName, Profile, Route, RouteKind, Ruleset, Set, Topology, Veth,
+    Anchor, Chain, Fact, Namespace, NsName, OrdSet, Profile, Route, RouteKind, Ruleset, Set, Topology, Veth,
 };
 use base::Ipv4Block;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +42,7 @@ impl Kernel {
             let mut it = Namespace {
                 anchor: space.anchor.clone(),
                 profile: space.profile,
-                facts: space.facts.clone(),
+                facts: space.facts.iter().cloned().collect(),
                 ruleset: space.tables.values().next().cloned(),
             };
             it.facts.extend(space.links.values().filter_map(|end| end.veth.clone()).map(Fact::Veth));
@@ -221,7 +221,7 @@ fn edit(tables: &mut BTreeMap<String, Ruleset>, name: &str, edit: &Edit) -> Done
         Edit::AddTable | Edit::DeleteTable => Ok(()),
         Edit::AddSet { set, is_map, declaration } => {
             check(!table.sets.contains_key(set), || "exists".into())?;
-            let declared = Set { is_map: *is_map, declaration: declaration.clone(), elements: BTreeSet::new() };
+            let declared = Set { is_map: *is_map, declaration: declaration.clone(), elements: OrdSet::new() };
             table.sets.insert(set.clone(), declared);
             Ok(())
         }
@@ -244,7 +244,9 @@ fn edit(tables: &mut BTreeMap<String, Ruleset>, name: &str, edit: &Edit) -> Done
         }
         Edit::DeleteElements { set, elements } => {
             let held = &mut table.sets.get_mut(set).ok_or("no set")?.elements;
-            check(!elements.is_empty() && elements.iter().all(|it| held.remove(it)), || "no such element".into())
+            check(!elements.is_empty() && elements.iter().all(|it| held.remove(it).is_some()), || {
+                "no such element".into()
+            })
         }
         Edit::AddChain { chain, hook } => {
             check(!table.chains.contains_key(chain), || "exists".into())?;

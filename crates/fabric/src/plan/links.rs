@@ -1,7 +1,7 @@
 //! Veth pairs: which go, which come, which change in place.
 
 use super::{Pair, Step};
-use crate::topology::{Anchor, Fact, NsName, Veth};
+use crate::topology::{Anchor, Fact, NsName, OrdSet, Veth};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The ends of links: (namespace, name).
@@ -41,7 +41,7 @@ pub(super) fn diff<'a>(pairs: &[Pair<'a>]) -> Links<'a> {
         .collect();
     for pair in pairs {
         let stranded: Vec<&Veth> = match (pair.want, fresh.is_empty()) {
-            (Some(_), false) => pair.common().filter_map(veth).filter(|it| fresh.contains(&it.peer_ns)).collect(),
+            (Some(_), false) => pair.common_links(|it| fresh.contains(&it.peer_ns)).collect(),
             _ => vec![],
         };
         let new: BTreeMap<&str, &Veth> = pair.new.iter().filter_map(|it| veth(it)).map(by_name).collect();
@@ -79,11 +79,13 @@ pub(super) fn diff<'a>(pairs: &[Pair<'a>]) -> Links<'a> {
 }
 
 /// The pairs that a namespace lists. Facts are ordered and pairs come first, so this looks at nothing else.
-pub(crate) fn veths(facts: &BTreeSet<Fact>) -> impl Iterator<Item = &Veth> {
-    facts.iter().map_while(|fact| match fact {
-        Fact::Veth(veth) => Some(veth),
-        _ => None,
-    })
+pub(crate) fn veths(facts: &OrdSet<Fact>) -> impl Iterator<Item = &Veth> {
+    listed(facts).map(|(_, veth)| veth)
+}
+
+/// The same, with the facts that say so.
+pub(super) fn listed(facts: &OrdSet<Fact>) -> impl Iterator<Item = (&Fact, &Veth)> {
+    facts.iter().map_while(|fact| veth(fact).map(|it| (fact, it)))
 }
 
 fn veth(fact: &Fact) -> Option<&Veth> {

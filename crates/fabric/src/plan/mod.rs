@@ -23,7 +23,8 @@ pub(crate) use filter::replaces;
 pub(crate) use links::veths as links_of;
 pub use step::{Plan, Step};
 
-use crate::topology::{Fact, Namespace, NsName, Topology};
+use crate::topology::{Fact, Namespace, NsName, OrdSet, Topology, Veth};
+use imbl::ordset::DiffItem;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,15 +34,16 @@ pub(crate) type View<'a> = BTreeMap<&'a NsName, &'a Namespace>;
 /// What has to be done so that `have` becomes `want`. A veth pair whose far namespace is not wanted waits, and so do
 /// the facts about its near end.
 pub fn plan(have: &Topology, want: &Topology) -> Plan {
-    plan_views(&have.iter().collect(), &want.iter().collect(), &|name| want.contains_key(name))
+    let exists = |name: &NsName| want.contains_key(name);
+    let possible: BTreeMap<&NsName, Cow<'_, Namespace>> =
+        want.iter().map(|(name, namespace)| (name, possible(namespace, &exists))).collect();
+    plan_views(&have.iter().collect(), &possible.iter().map(|(name, it)| (*name, it.as_ref())).collect())
 }
 
-/// The same for a part of a topology. The part must hold both ends of each pair that differs; `exists` tells of every
-/// wanted namespace, within the part or not.
-pub(crate) fn plan_views(have: &View<'_>, want: &View<'_>, exists: &dyn Fn(&NsName) -> bool) -> Plan {
-    let want: BTreeMap<&NsName, Cow<'_, Namespace>> =
-        want.iter().map(|(name, namespace)| (*name, possible(namespace, exists))).collect();
-    let pairs = pairs(have, &want);
+/// The same for a part of a topology, of which everything is possible. The part must hold both ends of each pair that
+/// differs.
+pub(crate) fn plan_views(have: &View<'_>, want: &View<'_>) -> Plan {
+    let pairs = pairs(have, want);
     let links = links::diff(&pairs);
     let mut plan = Plan::default();
     for pair in &pairs {
@@ -70,7 +72,7 @@ pub(crate) fn plan_views(have: &View<'_>, want: &View<'_>, exists: &dyn Fn(&NsNa
     plan.steps.extend(changed);
     plan.steps.extend(removals);
     plan.steps.extend(links.removed);
-    plan.steps.extend(removed_namespaces(have, &want));
+    plan.steps.extend(removed_namespaces(have, want));
     plan
 }
 
@@ -89,9 +91,7 @@ impl<'a> Pair<'a> {
         let (lost, new) = match (have, want) {
             // Most namespaces of a large change are the very same object.
             (Some(have), Some(want)) if std::ptr::eq(have, want) => (vec![], vec![]),
-            (Some(have), Some(want)) => {
-                (have.facts.difference(&want.facts).collect(), want.facts.difference(&have.facts).collect())
-            }
+            (Some(have), Some(want)) => differences(&have.facts, &want.facts),
             (have, want) => (
                 have.into_iter().flat_map(|it| &it.facts).collect(),
                 want.into_iter().flat_map(|it| &it.facts).collect(),
@@ -100,22 +100,45 @@ impl<'a> Pair<'a> {
         Self { name, have, want, lost, new }
     }
 
-    /// What holds before and after.
-    fn common(&self) -> impl Iterator<Item = &'a Fact> {
+    /// Those of the facts before that `pick` takes and that hold after as well. Asks `pick` first: it is cheap, and
+    /// takes few.
+    fn common(&self, pick: impl Fn(&Fact) -> bool) -> impl Iterator<Item = &'a Fact> {
         let want = self.want;
         self.have
             .into_iter()
             .flat_map(|it| &it.facts)
-            .filter(move |fact| want.is_some_and(|want| want.facts.contains(fact)))
+            .filter(move |fact| pick(fact) && want.is_some_and(|want| want.facts.contains(*fact)))
+    }
+
+    /// The links that are listed before and after and that `pick` takes.
+    fn common_links(&self, pick: impl Fn(&Veth) -> bool) -> impl Iterator<Item = &'a Veth> {
+        let want = self.want;
+        self.have
+            .into_iter()
+            .flat_map(|it| links::listed(&it.facts))
+            .filter(move |(fact, veth)| pick(veth) && want.is_some_and(|want| want.facts.contains(*fact)))
+            .map(|(_, veth)| veth)
     }
 }
 
-fn pairs<'a>(have: &View<'a>, want: &'a BTreeMap<&'a NsName, Cow<'a, Namespace>>) -> Vec<Pair<'a>> {
+/// What only one of two sets has: of the first, and of the second. Costs what the sets do not share.
+pub(crate) fn differences<'a, T: Ord + Clone>(one: &'a OrdSet<T>, other: &'a OrdSet<T>) -> (Vec<&'a T>, Vec<&'a T>) {
+    let (mut lost, mut new) = (Vec::new(), Vec::new());
+    for it in one.diff(other) {
+        match it {
+            DiffItem::Remove(it) => lost.push(it),
+            DiffItem::Add(it) => new.push(it),
+        }
+    }
+    (lost, new)
+}
+
+fn pairs<'a>(have: &View<'a>, want: &View<'a>) -> Vec<Pair<'a>> {
     let names: BTreeSet<&NsName> = have.keys().chain(want.keys()).copied().collect();
     names
         .into_iter()
         .map(|name| {
-            let want = want.get(name).map(AsRef::as_ref);
+            let want = want.get(name).copied();
             let have = have.get(name).copied().filter(|have| want.is_none_or(|want| want.anchor == have.anchor));
             Pair::new(name, have, want)
         })
@@ -124,14 +147,8 @@ fn pairs<'a>(have: &View<'a>, want: &'a BTreeMap<&'a NsName, Cow<'a, Namespace>>
 
 /// What of a namespace can be made as long as only some namespaces exist.
 pub(crate) fn possible<'a>(namespace: &'a Namespace, exists: &dyn Fn(&NsName) -> bool) -> Cow<'a, Namespace> {
-    let waiting: BTreeSet<&str> = namespace
-        .facts
-        .iter()
-        .filter_map(|fact| match fact {
-            Fact::Veth(veth) if !exists(&veth.peer_ns) => Some(veth.name.as_str()),
-            _ => None,
-        })
-        .collect();
+    let waiting: BTreeSet<&str> =
+        links_of(&namespace.facts).filter(|veth| !exists(&veth.peer_ns)).map(|veth| veth.name.as_str()).collect();
     if waiting.is_empty() {
         return Cow::Borrowed(namespace);
     }
@@ -139,14 +156,16 @@ pub(crate) fn possible<'a>(namespace: &'a Namespace, exists: &dyn Fn(&NsName) ->
         Fact::Veth(veth) => !waiting.contains(veth.name.as_str()),
         other => facts::dev(other).is_none_or(|dev| !waiting.contains(dev)),
     };
-    let mut facts: BTreeSet<Fact> = namespace.facts.iter().filter(|fact| by_link(fact)).cloned().collect();
+    let standing: Vec<&Fact> = namespace.facts.iter().filter(|fact| by_link(fact)).collect();
     // The kernel refuses a source that is not there, by whatever link the route goes.
-    let sources: BTreeSet<_> = facts.iter().filter_map(facts::address).map(|(_, address)| address).collect();
-    facts.retain(|fact| facts::source(fact).is_none_or(|source| sources.contains(&source)));
+    let sources: BTreeSet<_> =
+        standing.iter().filter_map(|it| facts::address(it)).map(|(_, address)| address).collect();
+    let sourced = |fact: &&Fact| facts::source(fact).is_none_or(|source| sources.contains(&source));
+    let facts = standing.into_iter().filter(sourced).cloned().collect();
     Cow::Owned(Namespace { facts, ..namespace.clone() })
 }
 
-fn removed_namespaces(have: &View<'_>, want: &BTreeMap<&NsName, Cow<'_, Namespace>>) -> Vec<Step> {
+fn removed_namespaces(have: &View<'_>, want: &View<'_>) -> Vec<Step> {
     // One whose process changed went with the old process; there is nothing to do about it.
     have.iter()
         .filter(|(name, _)| !want.contains_key(*name))

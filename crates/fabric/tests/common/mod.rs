@@ -98,7 +98,7 @@ pub fn via(dev: &str, destination: &str, gateway: Option<&str>) -> Fact {
 pub fn routed(hosts: u8) -> Topology {
     let mut router = Namespace::pinned(Profile::Router);
     let mut topology = BTreeMap::new();
-    let mut members = std::collections::BTreeSet::new();
+    let mut members = OrdSet::new();
     for n in 1..=hosts {
         let (dev, address, mac) = (format!("e{n}"), Ipv4Addr::new(10, 0, n, 4), [2, 0, 0, 0, 0, n]);
         router.facts.insert(Fact::Veth(Veth {
@@ -134,7 +134,7 @@ pub fn routed(hosts: u8) -> Topology {
     topology
 }
 
-fn filter(members: std::collections::BTreeSet<String>) -> Ruleset {
+fn filter(members: OrdSet<String>) -> Ruleset {
     let mut ruleset = Ruleset { table: "vpc".into(), ..Ruleset::default() };
     let set = |is_map, declaration: &str, elements| Set { is_map, declaration: declaration.into(), elements };
     ruleset.sets.insert("ing".into(), set(true, "type ifname : verdict;", members));

@@ -82,6 +82,6 @@ async fn run(
             Err(error) => return tracing::error!(%error, "the records cannot be followed any more"),
         }
         followed.send_replace(revision);
-        touched(super::networks::everything(&scene.read()));
+        touched(landing::desired::everything(&scene.read().world));
     }
 }

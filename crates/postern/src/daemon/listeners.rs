@@ -59,7 +59,7 @@ impl Listeners {
 
     /// Opens and closes the resolvers of VPCs that were touched.
     pub async fn settle(&self, dirty: &Dirty) {
-        for id in &dirty.vpcs {
+        for id in dirty.vpcs.keys() {
             let wanted = wanted(&self.scene.read(), id);
             if let Err(error) = self.put(plan::vpc(id), wanted).await {
                 tracing::error!(vpc = %id, %error, "the resolver of a VPC cannot listen");

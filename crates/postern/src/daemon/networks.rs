@@ -5,17 +5,16 @@
 
 use super::follower::Followed;
 use super::scene::{Scene, SharedScene};
-use base::VpcId;
-use fabric::{Fabric, Namespace, NsName};
-use landing::{ClusterId, Dirty, plan};
-use std::collections::{BTreeMap, BTreeSet};
+use fabric::{Fabric, NsName};
+use landing::{Desired, Dirty};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 /// How long changes for which nobody waits are gathered. One act of a user's is often several commits, a few
-/// milliseconds apart (a cluster's group, interfaces and record), and each round looks at a whole VPC.
+/// milliseconds apart (a cluster's group, interfaces and record), and each round is a transaction of packet filters.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// What a request to converge ends with.
@@ -78,6 +77,7 @@ async fn run(
     mut inbox: mpsc::UnboundedReceiver<Ask>,
     settled: impl Fn(&Dirty) + Send,
 ) {
+    let mut desired = Desired::default();
     while let Some(first) = inbox.recv().await {
         let mut dirty = first.dirty;
         let mut replies: Vec<_> = first.reply.into_iter().collect();
@@ -94,8 +94,11 @@ async fn run(
         }
         // whoever asks has committed first: what is computed must know that
         followed.catch_up().await;
-        let wishes = wishes(&scene.read(), &dirty);
-        let outcome = fabric.set(wishes).await.and_then(fabric::Report::ok).map(|_| ()).map_err(Arc::new);
+        let changes = {
+            let Scene { world, gates, runtime } = &*scene.read();
+            desired.update(world, gates, runtime, &dirty)
+        };
+        let outcome = fabric.set(changes).await.and_then(fabric::Report::ok).map(|_| ()).map_err(Arc::new);
         if let Err(error) = &outcome {
             tracing::error!(
                 error = &**error as &dyn std::error::Error,
@@ -110,46 +113,8 @@ async fn run(
     }
 }
 
-/// Everything that the scene asks for, for a start.
-pub fn everything(scene: &Scene) -> Dirty {
-    Dirty {
-        vpcs: scene.world.vpcs().map(|(id, _)| id.clone()).collect(),
-        clusters: scene.world.clusters().map(|(id, _)| id.clone()).collect(),
-        instances: scene.world.instances().map(|(_, it)| it.id.clone()).collect(),
-    }
-}
-
 /// The namespaces that should exist now.
 pub fn wanted(scene: &Scene) -> BTreeSet<NsName> {
-    wishes(scene, &everything(scene)).into_iter().filter_map(|(name, it)| it.map(|_| name)).collect()
-}
-
-/// What the dirty parts should be now.
-fn wishes(scene: &Scene, dirty: &Dirty) -> BTreeMap<NsName, Option<Namespace>> {
-    let Scene { world, gates, runtime } = scene;
-    let mut wishes = BTreeMap::new();
-    let mut vpcs: BTreeSet<VpcId> = dirty.vpcs.clone();
-    for id in &dirty.clusters {
-        vpcs.extend(world.cluster(id).map(|it| it.vpc.clone()));
-        wishes.extend(landing::provider::control_plane(world, id));
-    }
-    for id in &dirty.instances {
-        vpcs.extend(world.instance(id).map(|(_, it)| it.vpc.clone()));
-        wishes.insert(plan::instance(id), landing::instance::namespace(world, runtime, id));
-    }
-    for id in &vpcs {
-        for instance in world.vpc(id).into_iter().flat_map(|it| it.instances.keys()) {
-            wishes.insert(plan::instance(instance), landing::instance::namespace(world, runtime, instance));
-        }
-        let clusters: Vec<ClusterId> = world.clusters_in(id).map(ClusterId::of).collect();
-        wishes.extend(clusters.iter().flat_map(|it| landing::provider::control_plane(world, it)));
-        wishes.insert(plan::vpc(id), landing::vpc::router(world, runtime, id));
-    }
-    wishes.insert(plan::internet(), Some(landing::internet::internet(world)));
-    wishes.insert(plan::outside(), Some(landing::internet::outside()));
-    // It holds something of every cluster and of nothing else. Without any it is as cheap as it can be.
-    if !dirty.clusters.is_empty() || world.clusters().next().is_none() {
-        wishes.insert(plan::provider(), Some(landing::provider::router(world, gates)));
-    }
-    wishes
+    let all = Desired::default().update(&scene.world, &scene.gates, &scene.runtime, &Dirty::default());
+    all.into_iter().filter_map(|(name, it)| it.map(|_| name)).collect()
 }

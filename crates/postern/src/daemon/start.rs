@@ -282,7 +282,7 @@ async fn set_going(daemon: &Arc<Daemon>, parts: Parts, gateway: Arc<Gateway>) ->
         let gates = scene.world.clusters().map(|(id, it)| (id.clone(), landing::Gate::wanted(&it.access)));
         scene.gates = gates.collect();
     });
-    let everything = networks::everything(&daemon.scene.read());
+    let everything = landing::desired::everything(&daemon.scene.read().world);
     let wanted = networks::wanted(&daemon.scene.read());
     parts.networks.converge(everything.clone()).await?;
     daemon.fabric.retain(&wanted).await.context("leftovers of an earlier run")?;
