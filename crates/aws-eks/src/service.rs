@@ -45,9 +45,9 @@ impl EksService {
         Self { records, clock, ec2, iam, nudge }
     }
 
-    fn read(&self, ctx: &Context, name: &str) -> Result<Cluster, EksError> {
+    fn read(&self, ctx: &Context, name: &str) -> Result<Arc<Cluster>, EksError> {
         let key = cluster_key(&ctx.caller.account, &ctx.region, name);
-        self.records.get(&key)?.ok_or_else(|| EksError::NoCluster(name.to_owned()))
+        self.records.shared(&key)?.ok_or_else(|| EksError::NoCluster(name.to_owned()))
     }
 
     async fn create(&self, ctx: &Context, input: &CreateClusterRequest) -> Result<Cluster, EksError> {

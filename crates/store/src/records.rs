@@ -7,18 +7,29 @@ use crate::api::{Compare, KeyRange, Op, Store, StoreError, Txn};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How often a decision is taken again before the store is called too busy. Each round loses only to a commit that
 /// went through, so this bounds how many others may overtake one caller.
 const ROUNDS: usize = 200;
 
+/// How many parsed records are kept for [`Records::shared`] before all of them are forgotten.
+const KEPT: usize = 4096;
+
 /// JSON records in a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Records {
     store: Arc<dyn Store>,
+    parsed: Arc<Mutex<HashMap<String, Parsed>>>,
+}
+
+/// A record as it was at a revision of its own. It is that record for as long as the store has that revision.
+struct Parsed {
+    mod_revision: u64,
+    record: Arc<dyn Any + Send + Sync>,
 }
 
 /// A decision in progress: a snapshot to read from and the writes so far (which later reads see).
@@ -36,7 +47,7 @@ fn decode<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, StoreError>
 impl Records {
     /// Records in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, parsed: Arc::default() }
     }
 
     /// The store below.
@@ -51,6 +62,29 @@ impl Records {
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
         let found = self.store.range(&KeyRange::key(key.to_owned()), None, 1)?;
         found.kvs.first().map(|kv| decode(key, &kv.value)).transpose()
+    }
+
+    /// Reads one record as it is now, for those who read the same one again and again: it is parsed once for each
+    /// change of it.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn shared<T: DeserializeOwned + Send + Sync + 'static>(&self, key: &str) -> Result<Option<Arc<T>>, StoreError> {
+        let found = self.store.range(&KeyRange::key(key.to_owned()), None, 1)?;
+        let Some(kv) = found.kvs.first() else { return Ok(None) };
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = parsed.get(key).filter(|it| it.mod_revision == kv.mod_revision)
+            && let Ok(record) = Arc::clone(&known.record).downcast::<T>()
+        {
+            return Ok(Some(record));
+        }
+        let record: Arc<T> = Arc::new(decode(key, &kv.value)?);
+        if parsed.len() >= KEPT {
+            parsed.clear();
+        }
+        let known = Parsed { mod_revision: kv.mod_revision, record: record.clone() };
+        parsed.insert(key.to_owned(), known);
+        Ok(Some(record))
     }
 
     /// Reads all records under a prefix as they are now, in key order.
@@ -190,6 +224,19 @@ mod tests {
     async fn write(records: &Records, key: &str, value: u64) {
         let wrote: Result<(), StoreError> = records.transact(|tx| tx.put(key, &value)).await;
         wrote.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_shared_record_is_parsed_once_and_never_old() {
+        let home = tempfile::tempdir().unwrap();
+        let records = records(&home);
+        assert_eq!(records.shared::<u64>("a").unwrap(), None);
+        write(&records, "a", 1).await;
+        let first = records.shared::<u64>("a").unwrap().unwrap();
+        assert!(Arc::ptr_eq(&first, &records.shared("a").unwrap().unwrap()));
+        write(&records, "a", 2).await;
+        assert_eq!((*first, *records.shared::<u64>("a").unwrap().unwrap()), (1, 2));
+        assert!(records.shared::<String>("a").is_err(), "another type is not taken for it");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
