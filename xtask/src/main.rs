@@ -4,6 +4,7 @@ mod botocore;
 mod emit;
 mod facts;
 mod generate;
+mod kubernetes;
 mod names;
 
 use anyhow::{Result, bail};
@@ -13,6 +14,9 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
-        _ => bail!("usage: cargo run -p xtask -- generate [--check]"),
+        ["kubernetes"] => kubernetes::run(false),
+        ["kubernetes", "--check"] => kubernetes::run(true),
+        ["kubernetes", "descriptions"] => kubernetes::descriptions(),
+        _ => bail!("usage: cargo run -p xtask -- generate [--check] | kubernetes [--check | descriptions]"),
     }
 }

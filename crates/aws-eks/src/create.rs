@@ -297,6 +297,8 @@ impl CreateCluster {
 pub struct Plan {
     /// 32 upper-case hex digits.
     pub endpoint_id: String,
+    /// The UUID of the creator's access entry.
+    pub entry_id: String,
     /// For the provider and public address of each control plane instance.
     pub seeds: [(Seed, Seed); 2],
 }
@@ -305,7 +307,8 @@ impl Plan {
     /// A new one.
     pub fn random() -> Self {
         let seeds = [(); 2].map(|()| (Seed::random(), Seed::random()));
-        Self { endpoint_id: base::hex(&base::random_bytes::<16>()).to_ascii_uppercase(), seeds }
+        let endpoint_id = base::hex(&base::random_bytes::<16>()).to_ascii_uppercase();
+        Self { endpoint_id, entry_id: base::random_uuid(), seeds }
     }
 }
 

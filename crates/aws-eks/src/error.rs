@@ -1,5 +1,6 @@
 //! Why EKS refuses or fails: one variant a sentence, with AWS's own code. Where AWS's text is known it is AWS's.
 
+use crate::access_entries::AccessEntryError;
 use aws_model::Fault;
 use base::{SecurityGroupId, SubnetId};
 use serde_json::Value;
@@ -153,6 +154,9 @@ pub enum EksError {
     /// A range of addresses is used up.
     #[error("There is no free address left in the pool of {0} addresses; delete a cluster")]
     PoolEmpty(&'static str),
+    /// An operation on access entries.
+    #[error(transparent)]
+    AccessEntry(#[from] AccessEntryError),
     /// EC2 refused.
     #[error("{message} (Service: Ec2, Status Code: {status}, Request ID: {request})")]
     Ec2 {
@@ -192,6 +196,7 @@ impl EksError {
             Self::NoResource(_) => ("NotFoundException", 404),
             Self::NoCluster(_) | Self::NoUpdate(_) | Self::NoPart { .. } => ("ResourceNotFoundException", 404),
             Self::Exists(_) | Self::Updating { .. } | Self::DeleteWhileUpdating(_) => ("ResourceInUseException", 409),
+            Self::AccessEntry(it) => it.code(),
             Self::Upstream { .. } | Self::Store(_) => ("ServerException", 500),
             _ => ("InvalidParameterException", 400),
         }

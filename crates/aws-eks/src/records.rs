@@ -1,5 +1,6 @@
 //! What EKS stores: clusters under `eks/<account>/<region>/cluster/<name>`, their updates under
-//! `eks/<account>/<region>/update/<cluster>/<id>`. (Reserved addresses are elsewhere: see [`crate::pool`].)
+//! `eks/<account>/<region>/update/<cluster>/<id>`. (Reserved addresses and access entries are elsewhere: see
+//! [`crate::pool`] and [`crate::access_entries`].)
 
 use base::{AccountId, Ipv4Block, NetworkInterfaceId, Region, SecurityGroupId, SubnetId, VpcId};
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! The operations: each reads, decides and commits one transaction. What follows from it is the reconciler's work.
 
+use crate::access_entries::{self, AccessEntry, principal, render as entries};
 use crate::create::{self, CreateCluster, Plan};
 use crate::error::EksError;
 use crate::page;
@@ -8,7 +9,7 @@ use crate::records::{
 };
 use crate::render;
 use crate::surroundings;
-use crate::tags;
+use crate::tags::{self, Resource};
 use crate::update::Change;
 use crate::versions;
 use async_trait::async_trait;
@@ -25,10 +26,10 @@ use store::{KeyRange, Records, Tx};
 /// EKS, as clients know it. Cheap to clone.
 #[derive(Clone)]
 pub struct EksService {
-    records: Records,
-    clock: Arc<dyn Clock>,
+    pub(crate) records: Records,
+    pub(crate) clock: Arc<dyn Clock>,
     ec2: Arc<dyn Ec2>,
-    iam: Arc<dyn Iam>,
+    pub(crate) iam: Arc<dyn Iam>,
     nudge: Handle<ClusterKey>,
 }
 
@@ -45,7 +46,7 @@ impl EksService {
         Self { records, clock, ec2, iam, nudge }
     }
 
-    fn read(&self, ctx: &Context, name: &str) -> Result<Arc<Cluster>, EksError> {
+    pub(crate) fn read(&self, ctx: &Context, name: &str) -> Result<Arc<Cluster>, EksError> {
         let key = cluster_key(&ctx.caller.account, &ctx.region, name);
         self.records.shared(&key)?.ok_or_else(|| EksError::NoCluster(name.to_owned()))
     }
@@ -58,6 +59,7 @@ impl EksService {
             return ask.is_retry_of(existing);
         }
         let around = surroundings::look(&*self.ec2, &*self.iam, ctx, &ask).await?;
+        let creator = if ask.creator_is_admin { principal::behind(&*self.iam, ctx).await? } else { None };
         let plan = Plan::random();
         let cluster = self
             .records
@@ -66,6 +68,11 @@ impl EksService {
                 None => {
                     let cluster = ask.accept(ctx, &around, &plan, tx)?;
                     tx.put(&key, &cluster)?;
+                    if let Some((creator, id)) = &creator {
+                        let owner = cluster.cluster_key();
+                        let entry = access_entries::create::of_creator(&owner, creator, id, &plan.entry_id, ctx.now);
+                        tx.put(access_entries::records::entry_key(&owner, creator), &entry)?;
+                    }
                     Ok(cluster)
                 }
             })
@@ -156,25 +163,49 @@ impl EksService {
         self.records.get(&key)?.ok_or_else(|| EksError::NoUpdate(id.clone()))
     }
 
-    /// Changes the tags of the cluster that `arn` names.
+    /// The tags of the resource that `arn` names.
+    fn tags(&self, ctx: &Context, arn: Option<&str>) -> Result<BTreeMap<String, String>, EksError> {
+        let resource = tags::resource(arn, &ctx.region)?.of(ctx)?;
+        let key = resource.key();
+        let tags = match &resource {
+            Resource::Cluster(_) => self.records.get::<Cluster>(&key)?.map(|it| it.tags),
+            Resource::AccessEntry { arn, .. } => {
+                self.records.get::<AccessEntry>(&key)?.filter(|it| it.arn == *arn).map(|it| it.tags)
+            }
+        };
+        tags.ok_or_else(|| EksError::NoResource(arn.unwrap_or_default().to_owned()))
+    }
+
+    /// Changes the tags of the resource that `arn` names.
     async fn retag(
         &self,
         ctx: &Context,
         arn: Option<&str>,
         change: impl Fn(BTreeMap<String, String>) -> Result<BTreeMap<String, String>, EksError>,
     ) -> Result<(), EksError> {
-        let key = tags::resource(arn, &ctx.region)?;
+        let resource = tags::resource(arn, &ctx.region)?.of(ctx)?;
+        let key = resource.key();
         let missing = || EksError::NoResource(arn.unwrap_or_default().to_owned());
-        if key.account != ctx.caller.account {
-            return Err(missing());
-        }
         self.records
             .transact(|tx| {
-                let mut cluster: Cluster = tx.get(&key.key())?.ok_or_else(missing)?;
-                let tags = change(cluster.tags.clone())?;
-                if tags != cluster.tags {
-                    cluster.tags = tags;
-                    tx.put(key.key(), &cluster)?;
+                match &resource {
+                    Resource::Cluster(_) => {
+                        let mut record: Cluster = tx.get(&key)?.ok_or_else(missing)?;
+                        let tags = change(record.tags.clone())?;
+                        if tags != record.tags {
+                            record.tags = tags;
+                            tx.put(&key, &record)?;
+                        }
+                    }
+                    Resource::AccessEntry { arn, .. } => {
+                        let found = tx.get(&key)?.filter(|it: &AccessEntry| it.arn == *arn);
+                        let mut record = found.ok_or_else(missing)?;
+                        let tags = change(record.tags.clone())?;
+                        if tags != record.tags {
+                            record.tags = tags;
+                            tx.put(&key, &record)?;
+                        }
+                    }
                 }
                 Ok(())
             })
@@ -220,6 +251,99 @@ impl Eks for EksService {
         Ok(CreateClusterResponse { cluster: Some(render::created(&made)) })
     }
 
+    async fn create_access_entry(
+        &self,
+        ctx: &Context,
+        input: CreateAccessEntryRequest,
+    ) -> Result<CreateAccessEntryResponse, Fault> {
+        let name = named(input.cluster_name.clone())?;
+        let entry = self.create_entry(ctx, &name, &input).await.map_err(|error| error.about(Some(&name)))?;
+        Ok(CreateAccessEntryResponse { access_entry: Some(entries::entry(&entry)) })
+    }
+
+    async fn describe_access_entry(
+        &self,
+        ctx: &Context,
+        input: DescribeAccessEntryRequest,
+    ) -> Result<DescribeAccessEntryResponse, Fault> {
+        let name = named(input.cluster_name)?;
+        let found = self.describe_entry(ctx, &name, input.principal_arn.as_ref());
+        let entry = found.map_err(|error| error.about(Some(&name)))?;
+        Ok(DescribeAccessEntryResponse { access_entry: Some(entries::entry(&entry)) })
+    }
+
+    async fn list_access_entries(
+        &self,
+        ctx: &Context,
+        input: ListAccessEntriesRequest,
+    ) -> Result<ListAccessEntriesResponse, Fault> {
+        let name = named(input.cluster_name.clone())?;
+        self.list_entries(ctx, &name, &input).map_err(|error| error.about(Some(&name)))
+    }
+
+    async fn update_access_entry(
+        &self,
+        ctx: &Context,
+        input: UpdateAccessEntryRequest,
+    ) -> Result<UpdateAccessEntryResponse, Fault> {
+        let name = named(input.cluster_name.clone())?;
+        let entry = self.update_entry(ctx, &name, &input).await.map_err(|error| error.about(Some(&name)))?;
+        Ok(UpdateAccessEntryResponse { access_entry: Some(entries::entry(&entry)) })
+    }
+
+    async fn delete_access_entry(
+        &self,
+        ctx: &Context,
+        input: DeleteAccessEntryRequest,
+    ) -> Result<DeleteAccessEntryResponse, Fault> {
+        let name = named(input.cluster_name)?;
+        let deleted = self.delete_entry(ctx, &name, input.principal_arn.as_ref()).await;
+        deleted.map_err(|error| error.about(Some(&name)))?;
+        Ok(DeleteAccessEntryResponse {})
+    }
+
+    async fn associate_access_policy(
+        &self,
+        ctx: &Context,
+        input: AssociateAccessPolicyRequest,
+    ) -> Result<AssociateAccessPolicyResponse, Fault> {
+        let name = named(input.cluster_name.clone())?;
+        let associated = self.associate_policy(ctx, &name, &input).await;
+        let (entry, association) = associated.map_err(|error| error.about(Some(&name)))?;
+        Ok(AssociateAccessPolicyResponse {
+            cluster_name: Some(name),
+            principal_arn: Some(entry.principal_arn),
+            associated_access_policy: Some(entries::association(&association)),
+        })
+    }
+
+    async fn disassociate_access_policy(
+        &self,
+        ctx: &Context,
+        input: DisassociateAccessPolicyRequest,
+    ) -> Result<DisassociateAccessPolicyResponse, Fault> {
+        let name = named(input.cluster_name.clone())?;
+        self.disassociate_policy(ctx, &name, &input).await.map_err(|error| error.about(Some(&name)))?;
+        Ok(DisassociateAccessPolicyResponse {})
+    }
+
+    async fn list_associated_access_policies(
+        &self,
+        ctx: &Context,
+        input: ListAssociatedAccessPoliciesRequest,
+    ) -> Result<ListAssociatedAccessPoliciesResponse, Fault> {
+        let name = named(input.cluster_name.clone())?;
+        self.list_associated(ctx, &name, &input).map_err(|error| error.about(Some(&name)))
+    }
+
+    async fn list_access_policies(
+        &self,
+        _ctx: &Context,
+        input: ListAccessPoliciesRequest,
+    ) -> Result<ListAccessPoliciesResponse, Fault> {
+        access_entries::operations::list_policies(&input).map_err(|error| error.about(None))
+    }
+
     async fn delete_cluster(&self, ctx: &Context, input: DeleteClusterRequest) -> Result<DeleteClusterResponse, Fault> {
         let name = named(input.name)?;
         let cluster = self.delete(ctx, &name).await.map_err(|error| error.about(Some(&name)))?;
@@ -263,15 +387,8 @@ impl Eks for EksService {
         ctx: &Context,
         input: ListTagsForResourceRequest,
     ) -> Result<ListTagsForResourceResponse, Fault> {
-        let arn = input.resource_arn.as_deref();
-        let find = || {
-            let key = tags::resource(arn, &ctx.region)?;
-            let mine = key.account == ctx.caller.account;
-            let found = if mine { self.records.get::<Cluster>(&key.key())? } else { None };
-            found.ok_or_else(|| EksError::NoResource(arn.unwrap_or_default().to_owned()))
-        };
-        let cluster = find().map_err(|error| error.about(None))?;
-        Ok(ListTagsForResourceResponse { tags: Some(cluster.tags) })
+        let tags = self.tags(ctx, input.resource_arn.as_deref()).map_err(|error| error.about(None))?;
+        Ok(ListTagsForResourceResponse { tags: Some(tags) })
     }
 
     async fn list_updates(&self, ctx: &Context, input: ListUpdatesRequest) -> Result<ListUpdatesResponse, Fault> {

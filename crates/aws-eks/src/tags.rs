@@ -1,7 +1,9 @@
-//! Tags of clusters and the ARNs that the tag operations take.
+//! Tags of resources and the ARNs that the tag operations take.
 
+use crate::access_entries::{IamPrincipal, records::entry_key};
 use crate::error::EksError;
 use crate::records::ClusterKey;
+use aws_model::Context;
 use base::Region;
 use std::collections::BTreeMap;
 
@@ -46,12 +48,65 @@ pub fn merge(
     Ok(tags)
 }
 
-/// The cluster that an ARN names, as seen in `region`.
+/// What has tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// A cluster.
+    Cluster(ClusterKey),
+    /// An access entry, if the principal's is still the one of this ARN.
+    AccessEntry {
+        /// Its cluster.
+        cluster: ClusterKey,
+        /// Its principal.
+        principal: IamPrincipal,
+        /// Its own ARN.
+        arn: String,
+    },
+}
+
+impl Resource {
+    /// The key of its record.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Cluster(cluster) => cluster.key(),
+            Self::AccessEntry { cluster, principal, .. } => entry_key(cluster, principal),
+        }
+    }
+
+    /// The same, if it is the caller's.
+    ///
+    /// # Errors
+    /// [`EksError::NoResource`] when it is another account's.
+    pub fn of(self, ctx: &Context) -> Result<Self, EksError> {
+        let (owner, arn) = match &self {
+            Self::Cluster(cluster) => {
+                let ClusterKey { account, region, name } = cluster;
+                (account, format!("arn:aws:eks:{region}:{account}:cluster/{name}"))
+            }
+            Self::AccessEntry { cluster, arn, .. } => (&cluster.account, arn.clone()),
+        };
+        if *owner == ctx.caller.account { Ok(self) } else { Err(EksError::NoResource(arn)) }
+    }
+}
+
+/// The access entry of a cluster that the rest of an ARN names: `<role|user|root>/<account>/<principal>/<uuid>`.
+fn entry(cluster: ClusterKey, rest: &str, arn: &str) -> Option<Resource> {
+    let mut parts = rest.split('/');
+    let (kind, account, name, _uuid) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let principal = match kind {
+        "root" => format!("arn:aws:iam::{account}:root"),
+        _ => format!("arn:aws:iam::{account}:{kind}/{name}"),
+    };
+    let principal = IamPrincipal::parse(&principal).ok().filter(|_| parts.next().is_none())?;
+    Some(Resource::AccessEntry { cluster, principal, arn: arn.to_owned() })
+}
+
+/// The resource that an ARN names, as seen in `region`.
 ///
 /// # Errors
 /// [`EksError::Tag`] for what is no ARN of EKS in this region, [`EksError::NoResource`] for the kinds of resources that
 /// there are none of.
-pub fn resource(arn: Option<&str>, region: &Region) -> Result<ClusterKey, EksError> {
+pub fn resource(arn: Option<&str>, region: &Region) -> Result<Resource, EksError> {
     let arn = arn.ok_or_else(|| EksError::Tag("resourceArn must be specified".to_owned()))?;
     let invalid = || EksError::Tag(format!("Invalid resource ARN: {arn}"));
     let mut parts = arn.splitn(6, ':');
@@ -66,13 +121,17 @@ pub fn resource(arn: Option<&str>, region: &Region) -> Result<ClusterKey, EksErr
     if place != region.as_str() {
         return Err(EksError::Tag(format!("The resource {arn} is not in region {region}; ask there")));
     }
+    let cluster = |name: &str| ClusterKey { account, region: region.clone(), name: name.to_owned() };
     match kind {
-        "cluster" if !name.contains('/') => Ok(ClusterKey { account, region: region.clone(), name: name.to_owned() }),
+        "cluster" if !name.contains('/') => Ok(Resource::Cluster(cluster(name))),
+        "access-entry" => {
+            let found = name.split_once('/').and_then(|(name, rest)| entry(cluster(name), rest, arn));
+            found.ok_or_else(invalid)
+        }
         "nodegroup"
         | "addon"
         | "fargateprofile"
         | "identityproviderconfig"
-        | "access-entry"
         | "podidentityassociation"
         | "eks-anywhere-subscription"
         | "capability" => Err(EksError::NoResource(arn.to_owned())),
@@ -108,7 +167,14 @@ mod tests {
     fn only_clusters_arns_of_this_region_name_something() {
         let region: Region = "eu-west-1".parse().unwrap();
         let ask = |arn: &str| resource(Some(arn), &region);
-        assert_eq!(ask("arn:aws:eks:eu-west-1:111122223333:cluster/blue").unwrap().name, "blue");
+        let blue = ask("arn:aws:eks:eu-west-1:111122223333:cluster/blue").unwrap();
+        assert_eq!(blue.key(), "eks/111122223333/eu-west-1/cluster/blue");
+        let entry = ask("arn:aws:eks:eu-west-1:111122223333:access-entry/blue/role/444455556666/dev/u-1").unwrap();
+        assert_eq!(
+            entry.key(),
+            "eks-access/111122223333/eu-west-1/blue/arn:aws:iam::444455556666:role/dev",
+            "the principal may be another account's"
+        );
         let missing = "arn:aws:eks:eu-west-1:111122223333:nodegroup/blue/ng/1";
         assert!(matches!(ask(missing), Err(EksError::NoResource(_))));
         for bad in [
@@ -118,6 +184,9 @@ mod tests {
             "arn:aws:eks:eu-west-1:1:cluster/blue",
             "arn:aws:eks:eu-west-1:111122223333:cluster/",
             "arn:aws:eks:eu-west-1:111122223333:boat/blue",
+            "arn:aws:eks:eu-west-1:111122223333:access-entry/blue",
+            "arn:aws:eks:eu-west-1:111122223333:access-entry/blue/role/444455556666/dev",
+            "arn:aws:eks:eu-west-1:111122223333:access-entry/blue/boat/444455556666/dev/u-1",
         ] {
             assert!(matches!(ask(bad), Err(EksError::Tag(_))), "{bad}");
         }

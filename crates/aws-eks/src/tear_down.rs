@@ -1,9 +1,11 @@
 //! The end of a cluster: its control plane, its interfaces, its security group, and only then its addresses and record.
 
+use crate::access_entries::records::entry_prefix;
 use crate::error::EksError;
 use crate::pool::{PROVIDER, PUBLIC};
 use crate::records::{Cluster, ClusterStatus, Update, update_prefix};
 use crate::steps::{Parts, Trouble, call, same};
+use serde::de::IgnoredAny;
 
 /// Removes all that was made for a cluster outside of our records, recorded or not.
 ///
@@ -16,13 +18,14 @@ pub async fn undo(parts: &Parts, cluster: &Cluster) -> Result<(), Trouble> {
     parts.network.remove_group(cluster).await
 }
 
-/// Forgets a deleted cluster: its record, its updates, its addresses, in one transaction.
+/// Forgets a deleted cluster: its record, its updates, its access entries, its addresses, in one transaction.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn forget(parts: &Parts, cluster: &Cluster) -> Result<(), EksError> {
     let key = cluster.cluster_key().key();
     let updates = update_prefix(&cluster.account, &cluster.region, &cluster.name);
+    let entries = entry_prefix(&cluster.cluster_key());
     parts
         .records
         .transact(|tx| {
@@ -32,6 +35,10 @@ pub async fn forget(parts: &Parts, cluster: &Cluster) -> Result<(), EksError> {
             };
             for (update, _) in tx.peek::<Update>(&updates)? {
                 tx.delete(update);
+            }
+            // New ones cannot come: they need a cluster that is not being deleted.
+            for (entry, _) in tx.peek::<IgnoredAny>(&entries)? {
+                tx.delete(entry);
             }
             for instance in &found.control_plane {
                 PROVIDER.release(tx, instance.provider_address, &found.endpoint_id)?;

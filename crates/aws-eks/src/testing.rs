@@ -7,6 +7,7 @@ pub mod gate;
 pub mod iam;
 pub mod store;
 
+mod access_entries;
 mod crashes;
 mod life_cycle;
 mod operations;

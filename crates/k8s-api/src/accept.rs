@@ -1,13 +1,17 @@
 //! From a listener to served connections, each with its limits: a slow or silent client costs one descriptor for a
 //! bounded time and nobody else anything.
 
+use crate::authentication::ConnectionUser;
 use crate::chain::Chain;
 use crate::connections::{Connections, Leg, Registered};
+use crate::tls::ClientAuthority;
 use crate::wire::Wire;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustls::pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -79,6 +83,8 @@ impl Drop for Listening {
 pub struct Serving {
     /// The handshake.
     pub tls: TlsAcceptor,
+    /// Whose client certificates are known.
+    pub clients: Arc<ClientAuthority>,
     /// The answers.
     pub chain: Arc<Chain>,
     /// The registry.
@@ -157,14 +163,31 @@ fn is_http(first: &[u8; 5]) -> bool {
     [b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO"].contains(&first)
 }
 
+/// Who is behind a client certificate.
+fn connection_user(serving: &Serving, chain: Option<&[CertificateDer<'static>]>) -> ConnectionUser {
+    let Some((leaf, rest)) = chain.and_then(<[_]>::split_first) else { return ConnectionUser::None };
+    if !serving.clients.vouches_for(leaf, rest) {
+        return ConnectionUser::Unknown;
+    }
+    let identities = &serving.chain.api.identities;
+    identities.of_certificate(leaf, jiff::Timestamp::now()).map_or(ConnectionUser::Unknown, ConnectionUser::Known)
+}
+
 async fn requests(serving: &Serving, stream: TlsStream<Wire>, registered: &Registered) {
-    let certificate = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
+    let user = Arc::new(connection_user(serving, stream.get_ref().1.peer_certificates()));
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let (chain, running) = (serving.chain.clone(), activity.clone().start());
+        let (chain, user, running) = (serving.chain.clone(), user.clone(), activity.clone().start());
         async move {
-            let _running = running;
-            Ok::<_, Infallible>(chain.answer(&request, certificate))
+            let response = chain.answer(request, &user).await;
+            // A stream is a request that still runs.
+            Ok::<_, Infallible>(response.map(|body| {
+                body.map_frame(move |frame| {
+                    let _ = &running;
+                    frame
+                })
+                .boxed_unsync()
+            }))
         }
     });
     let builder = builder();

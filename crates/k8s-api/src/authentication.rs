@@ -1,30 +1,23 @@
 //! Who asks. A credential that nobody knows is refused; no credential at all makes an anonymous user, where that is
 //! allowed.
 
+use crate::api::Api;
 use crate::request::RequestInfo;
 use base::KubernetesVersion;
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use jiff::Timestamp;
+use k8s_authn::bearer::{self, Authorization};
+use k8s_authz::User;
 
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// The user's name.
-    pub name: String,
-    /// The groups they are in.
-    pub groups: Vec<String>,
+/// Someone without any credential.
+pub fn anonymous() -> User {
+    User { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()], ..User::default() }
 }
 
-impl User {
-    /// Someone without any credential.
-    pub fn anonymous() -> Self {
-        Self { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] }
-    }
-
-    /// Whether this is someone without any credential.
-    pub fn is_anonymous(&self) -> bool {
-        self.name == "system:anonymous"
-    }
+/// Whether this is someone without any credential.
+pub fn is_anonymous(user: &User) -> bool {
+    user.name == "system:anonymous"
 }
 
 /// Where a request without a credential is let through as the anonymous user's.
@@ -45,9 +38,21 @@ impl AnonymousAccess {
     fn admits(self, info: &RequestInfo) -> bool {
         match self {
             Self::Everywhere => true,
-            Self::Health => is_health(&info.path),
+            Self::Health => matches!(info.path.as_str(), "/healthz" | "/livez" | "/readyz"),
         }
     }
+}
+
+/// The client certificate of a connection.
+#[derive(Debug, Clone, Default)]
+pub enum ConnectionUser {
+    /// None was shown.
+    #[default]
+    None,
+    /// One of nobody that this cluster knows.
+    Unknown,
+    /// Somebody's.
+    Known(User),
 }
 
 /// There is no user behind the credential, or none was given where one is needed.
@@ -55,21 +60,40 @@ impl AnonymousAccess {
 #[error("the request has no valid credential")]
 pub struct Unauthenticated;
 
-/// Tells who sent a request with `headers` over a connection on which the client showed a certificate or not.
+/// Tells who sent a request.
 ///
 /// # Errors
-/// [`Unauthenticated`] for any token or certificate, as this server has issued none that it knows, and for anonymous
-/// requests past `access`.
-pub fn authenticate(
+/// [`Unauthenticated`] for a credential that nobody knows, and for anonymous requests past `access`.
+pub async fn authenticate(
+    api: &Api,
     access: AnonymousAccess,
     info: &RequestInfo,
     headers: &HeaderMap,
-    client_certificate: bool,
+    connection: &ConnectionUser,
+    now: Timestamp,
 ) -> Result<User, Unauthenticated> {
-    if client_certificate || bearer_token(headers).is_some() || !access.admits(info) {
-        return Err(Unauthenticated);
+    match connection {
+        ConnectionUser::Known(user) => return Ok(user.clone()),
+        ConnectionUser::Unknown => return Err(Unauthenticated),
+        ConnectionUser::None => {}
     }
-    Ok(User::anonymous())
+    match token(headers)? {
+        Some(token) => api.identities.of_token(&api.registry, &token, now).await.ok_or(Unauthenticated),
+        None if access.admits(info) => Ok(anonymous()),
+        None => Err(Unauthenticated),
+    }
+}
+
+/// The token of a request: in its header, or among the subprotocols where a browser can set no other header.
+fn token(headers: &HeaderMap) -> Result<Option<String>, Unauthenticated> {
+    if let Some(value) = headers.get(AUTHORIZATION)
+        && let Authorization::Token(token) = bearer::authorization(value.as_bytes())
+    {
+        return Ok(Some(token.into_owned()));
+    }
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|it| it.to_str().ok());
+    let found = bearer::websocket(offered).map_err(|_| Unauthenticated)?;
+    Ok(found.map(|it| it.token))
 }
 
 /// Whether `path` is a health endpoint or one of its checks.
@@ -77,73 +101,4 @@ pub fn is_health(path: &str) -> bool {
     ["/healthz", "/livez", "/readyz"]
         .into_iter()
         .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-}
-
-/// The token in `Authorization`, or among the subprotocols where a browser can set no other header. Other schemes and
-/// an
-/// empty token are no credential at all.
-fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
-    let authorization = headers.get(AUTHORIZATION).and_then(|value| {
-        let value = value.as_bytes().trim_ascii();
-        let (scheme, token) = value.split_at(value.iter().position(|byte| *byte == b' ')?);
-        scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii())
-    });
-    let protocol = || {
-        let offered = headers.get_all("sec-websocket-protocol").into_iter();
-        offered.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).find_map(|protocol| {
-            protocol.trim_ascii().strip_prefix(b"base64url.bearer.authorization.k8s.io.".as_slice())
-        })
-    };
-    authorization.or_else(protocol).filter(|token| !token.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hyper::Method;
-    use hyper::header::HeaderName;
-
-    #[track_caller]
-    fn check(minor: u8, path: &str, header: Option<(&str, &str)>, certificate: bool, admitted: bool) {
-        let info = RequestInfo::parse(&Method::GET, path, "").unwrap();
-        let headers = header.map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()));
-        let headers: HeaderMap = headers.into_iter().collect();
-        let access = AnonymousAccess::of(KubernetesVersion::new(minor));
-        assert_eq!(authenticate(access, &info, &headers, certificate).is_ok(), admitted, "1.{minor} {path} {header:?}");
-    }
-
-    #[test]
-    fn anonymous_is_let_through_by_version() {
-        for minor in [24, 31] {
-            for path in ["/", "/version", "/healthz", "/api/v1/pods"] {
-                check(minor, path, None, false, true);
-            }
-        }
-        for minor in [32, 36] {
-            for path in ["/healthz", "/livez", "/readyz", "/readyz/ping", "/livez/"] {
-                check(minor, path, None, false, true);
-            }
-            for path in ["/", "/version", "/healthzz", "/api/v1/pods", "/api/healthz"] {
-                check(minor, path, None, false, false);
-            }
-        }
-    }
-
-    #[test]
-    fn an_unknown_credential_is_refused_even_where_none_is_needed() {
-        for minor in [24, 36] {
-            check(minor, "/healthz", Some(("authorization", "Bearer k8s-aws-v1.abc")), false, false);
-            check(minor, "/healthz", Some(("authorization", "bEaReR  x")), false, false);
-            let protocol = "v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.eA";
-            check(minor, "/healthz", Some(("sec-websocket-protocol", protocol)), false, false);
-            check(minor, "/healthz", None, true, false);
-        }
-    }
-
-    #[test]
-    fn what_is_no_token_makes_nobody_known() {
-        for value in ["Basic eDp5", "Bearer", "Bearer ", "Bearerx"] {
-            check(31, "/version", Some(("authorization", value)), false, true);
-        }
-    }
 }

@@ -1,9 +1,9 @@
 //! A request's body, read whole within a limit of size and time.
 
-use crate::status::Status;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
+use k8s_types::Status;
 use std::time::Duration;
 
 /// The largest body in bytes, upstream's own limit: etcd takes 1.5 MiB, and a base64 form of that fits in here.
@@ -22,14 +22,18 @@ where
     B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
     if body.size_hint().lower() > LARGEST as u64 {
-        return Err(Status::too_large(LARGEST));
+        return Err(too_large());
     }
     match tokio::time::timeout(TIME, Limited::new(body, LARGEST).collect()).await {
-        Err(_) => Err(Status::timeout("request did not complete within the allotted timeout")),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Status::too_large(LARGEST)),
+        Err(_) => Err(Status::timeout("request did not complete within the allotted timeout", None)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Status::bad_request("the request's body broke off")),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
     }
+}
+
+fn too_large() -> Status {
+    Status::too_large(format!("Request entity too large: limit is {LARGEST}"))
 }
 
 #[cfg(test)]
@@ -41,9 +45,9 @@ mod tests {
     async fn a_body_past_the_limit_is_refused() {
         let body = |length| Full::new(Bytes::from(vec![0_u8; length]));
         assert_eq!(read(body(LARGEST)).await.map(|bytes| bytes.len()), Ok(LARGEST));
-        assert_eq!(read(body(LARGEST + 1)).await, Err(Status::too_large(3_145_728)));
+        assert_eq!(read(body(LARGEST + 1)).await, Err(too_large()));
         // Without an announced length the bytes are counted.
         let unsized_body = body(LARGEST + 1).map_frame(|frame| frame);
-        assert_eq!(read(unsized_body).await, Err(Status::too_large(LARGEST)));
+        assert_eq!(read(unsized_body).await, Err(too_large()));
     }
 }

@@ -1,17 +1,22 @@
 //! What every request goes through, outermost first: audit id, request info, authentication, flow control's marks,
 //! impersonation, authorization, and only then whatever serves the path.
 
-use crate::authentication::{AnonymousAccess, User, authenticate, is_health};
-use crate::authorization::{Attributes, is_allowed};
+use crate::api::Api;
+use crate::authentication::{AnonymousAccess, ConnectionUser, authenticate, is_health};
 use crate::health::Health;
-use crate::request::{RequestInfo, ResourceInfo};
+use crate::identity::{to_info, to_user};
+use crate::request::RequestInfo;
 use crate::respond::{self, Body, Layout};
-use crate::status::{Status, quote};
 use crate::version::VersionInfo;
 use aws_lc_rs::digest::{SHA256, digest};
 use base::KubernetesRelease;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use k8s_authn::impersonation::{Check, Impersonation, NoUser, Part};
+use k8s_authz::{Attributes, User};
+use k8s_types::Status;
+use k8s_types::selectors::FieldTerm;
 
 /// The longest audit id that is taken over from a client; upstream's limit.
 const LONGEST_AUDIT_ID: usize = 64;
@@ -22,6 +27,8 @@ pub struct Chain {
     version: VersionInfo,
     /// The server's checks.
     pub health: Health,
+    /// The cluster's API.
+    pub api: Api,
     probes: Flow,
     everything_else: Flow,
 }
@@ -37,74 +44,200 @@ struct Flow {
 struct Outcome<'a> {
     response: Response<Body>,
     flow: Option<&'a Flow>,
+    user: Option<User>,
+}
+
+/// A request whose asker is known and allowed.
+pub struct Asked<'a> {
+    /// What is asked.
+    pub info: &'a RequestInfo,
+    /// The raw query.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// Who asks.
+    pub user: &'a User,
+    /// When.
+    pub now: Timestamp,
 }
 
 impl Chain {
     /// The chain of a cluster of `release`; `uid` is what no other cluster has.
-    pub fn new(release: &KubernetesRelease, uid: &str, health: Health) -> Self {
+    pub fn new(release: &KubernetesRelease, uid: &str, health: Health, api: Api) -> Self {
         Self {
             access: AnonymousAccess::of(release.version),
             version: VersionInfo::of(release),
             health,
+            api,
             probes: Flow::new(uid, "probes", "exempt"),
             everything_else: Flow::new(uid, "global-default", "global-default"),
         }
     }
 
-    /// Answers `request`, which came over a connection on which the client showed a certificate or not.
-    pub fn answer<B>(&self, request: &Request<B>, client_certificate: bool) -> Response<Body> {
-        let audit_id = audit_id(request.headers());
-        let outcome = self.outcome(request, client_certificate);
+    /// Answers `request`, which came over a connection of `connection`'s.
+    pub async fn answer<B>(&self, request: Request<B>, connection: &ConnectionUser) -> Response<Body>
+    where
+        B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let (parts, body) = request.into_parts();
+        let audit_id = audit_id(&parts.headers);
+        let started = std::time::Instant::now();
+        let outcome = self.outcome(&parts, body, connection).await;
         let mut response = outcome.response;
         if let Some(flow) = outcome.flow {
             response.headers_mut().insert(respond::FLOW_SCHEMA, flow.schema.clone());
             response.headers_mut().insert(respond::PRIORITY_LEVEL, flow.level.clone());
         }
         tracing::debug!(
+            target: "audit",
             audit_id = audit_id.to_str().unwrap_or_default(),
-            method = %request.method(),
-            path = request.uri().path(),
+            user = outcome.user.as_ref().map(|it| it.name.as_str()).unwrap_or_default(),
+            method = %parts.method,
+            path = parts.uri.path(),
             code = response.status().as_u16(),
+            took = ?started.elapsed(),
             "answered"
         );
         respond::common_headers(&mut response, audit_id);
-        if request.method() == Method::HEAD { respond::without_body(response) } else { response }
+        if parts.method == Method::HEAD { respond::without_body(response) } else { response }
     }
 
-    fn outcome<B>(&self, request: &Request<B>, client_certificate: bool) -> Outcome<'_> {
-        let query = request.uri().query().unwrap_or_default();
-        let layout = Layout::wanted(query, request.headers());
-        let Ok(info) = RequestInfo::parse(request.method(), request.uri().path(), query) else {
-            return Outcome { response: respond::text(StatusCode::BAD_REQUEST, "400 Bad Request"), flow: None };
+    async fn outcome<B>(&self, parts: &hyper::http::request::Parts, body: B, connection: &ConnectionUser) -> Outcome<'_>
+    where
+        B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let query = parts.uri.query().unwrap_or_default();
+        let headers = &parts.headers;
+        let layout = Layout::wanted(query, headers);
+        let refused = |response| Outcome { response, flow: None, user: None };
+        let Ok(info) = RequestInfo::parse(&parts.method, parts.uri.path(), query) else {
+            return refused(respond::text(StatusCode::BAD_REQUEST, "400 Bad Request"));
         };
-        let Ok(user) = authenticate(self.access, &info, request.headers(), client_certificate) else {
-            return Outcome { response: respond::failure(layout, &Status::unauthorized()), flow: None };
-        };
+        let now = Timestamp::now();
+        let user = authenticate(&self.api, self.access, &info, headers, connection, now).await;
+        let Ok(user) = user else { return refused(respond::failure(layout, &Status::unauthorized())) };
         let flow = Some(if is_health(&info.path) { &self.probes } else { &self.everything_else });
-        if let Some(response) = refuse_impersonation(&user, &info, request.headers(), layout) {
-            return Outcome { response, flow };
-        }
-        let attributes = Attributes::new(&user, &info);
-        let response = if is_allowed(&attributes) {
-            self.serve(&info, query, layout)
-        } else {
-            respond::failure(layout, &Status::forbidden(&attributes))
+        let user = match self.impersonated(user, &info, headers) {
+            Ok(user) => user,
+            Err(Refusal::Status(status)) => {
+                return Outcome { response: respond::failure(layout, &status), flow, user: None };
+            }
+            Err(Refusal::Page(text)) => {
+                let response = respond::text(StatusCode::INTERNAL_SERVER_ERROR, text);
+                return Outcome { response, flow, user: None };
+            }
         };
-        Outcome { response, flow }
+        let asked = Asked { info: &info, query, headers, user: &user, now };
+        let response = match self.allowed(&asked, &info.verb) {
+            Ok(()) => self.serve(&asked, body, layout).await,
+            Err(status) => respond::failure(layout, &status),
+        };
+        Outcome { response, flow, user: Some(user) }
     }
 
-    fn serve(&self, info: &RequestInfo, query: &str, layout: Layout) -> Response<Body> {
-        match info.path.as_str() {
-            "/version" | "/version/" if info.verb == "get" => {
+    /// Whether the asker may do what is asked; `verb` is the request's own, or another about the same.
+    fn allowed(&self, asked: &Asked<'_>, verb: &str) -> Result<(), Box<Status>> {
+        let fields = field_terms(asked);
+        let attributes = attributes(asked, verb, &fields);
+        let decision = self.api.decide(&attributes);
+        if decision.allowed { Ok(()) } else { Err(Box::new(attributes.forbidden(&decision.reason))) }
+    }
+
+    /// The user that the asker wants to act as.
+    fn impersonated(&self, user: User, info: &RequestInfo, headers: &HeaderMap) -> Result<User, Refusal> {
+        let version = self.api.identities.version();
+        let pairs = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let wish = Impersonation::from_headers(version, pairs).map_err(|error| match error {
+            NoUser::Fault(text) => Refusal::Page(NoUser::page(&info.path, &text)),
+            NoUser::BadRequest(status) => Refusal::Status(status),
+        })?;
+        let Some(wish) = wish else { return Ok(user) };
+        let none = HeaderMap::new();
+        let asked = Asked { info, query: "", headers: &none, user: &user, now: Timestamp::UNIX_EPOCH };
+        let attempt = wish.resolve(version, &to_info(&user), |check| self.may_impersonate(&asked, check));
+        attempt.map(|it| to_user(it.user)).map_err(Refusal::Status)
+    }
+
+    fn may_impersonate(&self, asked: &Asked<'_>, check: &Check) -> Result<(), Box<Status>> {
+        let attributes = |part| part_attributes(asked.user, part);
+        match check {
+            Check::Request(prefix) => self.allowed(asked, &format!("{prefix}{}", asked.info.verb)),
+            Check::Part(part) => {
+                let attributes = attributes(part);
+                let decision = self.api.decide(&attributes);
+                if decision.allowed { Ok(()) } else { Err(Box::new(attributes.forbidden(&decision.reason))) }
+            }
+            Check::Many(all, parts) => {
+                if self.api.decide(&attributes(all)).allowed {
+                    return Ok(());
+                }
+                parts.iter().try_for_each(|it| self.may_impersonate(asked, it))
+            }
+            Check::Never(part, reason) => Err(Box::new(attributes(part).forbidden(reason))),
+        }
+    }
+
+    async fn serve<B>(&self, asked: &Asked<'_>, body: B, layout: Layout) -> Response<Body>
+    where
+        B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        if asked.info.resource.is_some() {
+            return match self.api.answer(asked, body).await {
+                Ok(response) => response,
+                Err(status) => respond::failure(layout, &status),
+            };
+        }
+        match asked.info.path.as_str() {
+            "/version" | "/version/" if asked.info.verb == "get" => {
                 // Always for people, whatever the client is.
                 respond::json(StatusCode::OK, Layout::Indented, &self.version)
             }
             "/version" | "/version/" => respond::failure(layout, &Status::method_not_allowed()),
-            path => match self.health.report(path, query) {
+            path => match self.health.report(path, asked.query) {
                 Some(report) => respond::report(report),
-                None => respond::text(StatusCode::NOT_FOUND, "404 page not found\n"),
+                None => self.api.documents.answer(&self.api, asked, layout),
             },
         }
+    }
+}
+
+/// The part of a user that somebody wants to act as, as a wish.
+fn part_attributes<'a>(asker: &'a User, part: &'a Part) -> Attributes<'a> {
+    Attributes {
+        version: part.version,
+        subresource: &part.subresource,
+        namespace: &part.namespace,
+        name: &part.name,
+        ..Attributes::resource(asker, &part.verb, part.group, part.resource)
+    }
+}
+
+/// Why somebody can't act as somebody else.
+enum Refusal {
+    Status(Box<Status>),
+    Page(String),
+}
+
+/// What a request is restricted to by a field selector.
+fn field_terms(asked: &Asked<'_>) -> Vec<FieldTerm> {
+    if !matches!(asked.info.verb.as_str(), "list" | "watch" | "deletecollection") {
+        return Vec::new();
+    }
+    let text = crate::query::value(asked.query, "fieldSelector").unwrap_or_default();
+    k8s_types::selectors::parse_terms(&text).unwrap_or_default()
+}
+
+fn attributes<'a>(asked: &'a Asked<'_>, verb: &'a str, fields: &'a [FieldTerm]) -> Attributes<'a> {
+    match &asked.info.resource {
+        None => Attributes::path(asked.user, verb, &asked.info.path),
+        Some(it) => Attributes {
+            version: &it.version,
+            subresource: &it.subresource,
+            namespace: &it.namespace,
+            name: &it.name,
+            fields,
+            ..Attributes::resource(asked.user, verb, &it.group, &it.resource)
+        },
     }
 }
 
@@ -130,101 +263,5 @@ fn audit_id(headers: &HeaderMap) -> HeaderValue {
     match headers.get(respond::AUDIT_ID) {
         Some(id) if !id.is_empty() && id.len() <= LONGEST_AUDIT_ID => id.clone(),
         _ => HeaderValue::from_str(&base::random_uuid()).unwrap_or(HeaderValue::from_static("")),
-    }
-}
-
-/// Nobody may act as someone else yet, and an attempt must not pass as the asker's own request.
-fn refuse_impersonation(
-    user: &User,
-    info: &RequestInfo,
-    headers: &HeaderMap,
-    layout: Layout,
-) -> Option<Response<Body>> {
-    let Some(name) = headers.get("impersonate-user") else {
-        let other = headers.keys().any(|name| name.as_str().starts_with("impersonate-"));
-        let message = format!("Internal Server Error: {}: requested without impersonating a user\n", quote(&info.path));
-        return other.then(|| respond::text(StatusCode::INTERNAL_SERVER_ERROR, message));
-    };
-    let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
-    let mut resource = ResourceInfo { resource: "users".to_owned(), name, ..ResourceInfo::default() };
-    if let Some((namespace, account)) =
-        resource.name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
-    {
-        (resource.namespace, resource.name) = (namespace.to_owned(), account.to_owned());
-        resource.resource = "serviceaccounts".to_owned();
-    }
-    let attributes = Attributes { user, verb: "impersonate", path: "", resource: Some(&resource) };
-    Some(respond::failure(layout, &Status::forbidden(&attributes)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base::KubernetesVersion;
-    use http_body_util::BodyExt;
-
-    fn chain(minor: u8) -> Chain {
-        Chain::new(KubernetesVersion::new(minor).release().unwrap(), "cluster", Health::new(Vec::new()))
-    }
-
-    async fn text(response: Response<Body>) -> String {
-        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
-    }
-
-    fn get(target: &str) -> hyper::http::request::Builder {
-        Request::get(target)
-    }
-
-    #[tokio::test]
-    async fn impersonation_is_refused_by_name() {
-        let request = get("/version").header("impersonate-user", "alice").body(()).unwrap();
-        let text_of_user = text(chain(24).answer(&request, false)).await;
-        let want = r#"users \"alice\" is forbidden: User \"system:anonymous\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope"#;
-        assert!(text_of_user.contains(want), "{text_of_user}");
-        let request = get("/version").header("impersonate-user", "system:serviceaccount:a:b").body(()).unwrap();
-        let text_of_account = text(chain(24).answer(&request, false)).await;
-        assert!(
-            text_of_account.contains(r#"\"serviceaccounts\" in API group \"\" in the namespace \"a\""#),
-            "{text_of_account}"
-        );
-        let request = get("/version").header("impersonate-group", "x").body(()).unwrap();
-        assert_eq!(chain(24).answer(&request, false).status(), 500);
-    }
-
-    #[tokio::test]
-    async fn head_has_the_headers_of_a_body_that_it_has_not() {
-        let whole = chain(24).answer(&Request::get("/x").body(()).unwrap(), false);
-        let head = chain(24).answer(&Request::head("/x").body(()).unwrap(), false);
-        let (whole, length) = (text(whole).await, head.headers()["content-length"].to_str().unwrap().to_owned());
-        // "head" is one letter longer than "get".
-        assert_eq!(length, (whole.len() + 1).to_string());
-        assert_eq!((head.status().as_u16(), text(head).await), (403, String::new()));
-    }
-
-    #[test]
-    fn uids_are_the_clusters_own_and_stay() {
-        let uid = |cluster| object_uid(cluster, "flowschemas", "probes");
-        assert_eq!(uid("a"), uid("a"));
-        assert_ne!(uid("a"), uid("b"));
-        let answer = |target: &str| chain(32).answer(&get(target).body(()).unwrap(), false);
-        assert!(answer("/healthz").headers().contains_key(respond::FLOW_SCHEMA));
-        assert!(!answer("/version").headers().contains_key(respond::FLOW_SCHEMA));
-    }
-
-    #[test]
-    fn a_clients_audit_id_is_kept_if_it_is_fit() {
-        let id = |sent: &str| {
-            let request = get("/healthz").header("audit-id", sent).body(()).unwrap();
-            chain(24).answer(&request, false).headers()[respond::AUDIT_ID].to_str().unwrap().to_owned()
-        };
-        assert_eq!(id("mine"), "mine");
-        assert_eq!((id("").len(), id(&"x".repeat(65)).len()), (36, 36));
-    }
-
-    #[tokio::test]
-    async fn an_unknown_check_and_a_broken_path_are_told() {
-        let answer = chain(32).answer(&get("/readyz/nope").body(()).unwrap(), false);
-        assert_eq!((answer.status().as_u16(), text(answer).await.as_str()), (404, "404 page not found\n"));
-        assert_eq!(chain(24).answer(&get("/%zz").body(()).unwrap(), false).status(), 400);
     }
 }

@@ -1,8 +1,8 @@
 //! `/healthz`, `/livez`, `/readyz` and their checks.
 
 use crate::query;
-use crate::status::quote;
 use hyper::StatusCode;
+use k8s_types::status::quote;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;

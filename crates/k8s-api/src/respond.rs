@@ -2,11 +2,13 @@
 
 use crate::health::Report;
 use crate::query;
-use crate::status::Status;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{HeaderMap, Response, StatusCode};
+use k8s_types::Status;
 use serde::Serialize;
 use std::convert::Infallible;
 
@@ -49,7 +51,8 @@ impl Layout {
         if indented { Self::Indented } else { Self::Compact }
     }
 
-    fn write(self, value: &impl Serialize) -> Vec<u8> {
+    /// Writes a value.
+    pub fn write(self, value: &impl Serialize) -> Vec<u8> {
         // A value of ours that cannot be written is a defect, and an empty body says so without taking the server down.
         let text = match self {
             Self::Compact => serde_json::to_string(value).map(|text| text + "\n"),
@@ -82,8 +85,11 @@ pub fn json(status: StatusCode, layout: Layout, value: &impl Serialize) -> Respo
 
 /// An answer of a failure.
 pub fn failure(layout: Layout, status: &Status) -> Response<Body> {
-    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let code = code(status);
     let mut response = json(code, layout, status);
+    if let Some(seconds) = status.details.as_ref().and_then(|it| it.retry_after_seconds) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     if code == StatusCode::FORBIDDEN {
         response.headers_mut().insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     }
@@ -107,7 +113,7 @@ pub fn report(report: Report) -> Response<Body> {
 /// Sets what every answer has.
 pub fn common_headers(response: &mut Response<Body>, audit_id: HeaderValue) {
     response.headers_mut().insert(AUDIT_ID, audit_id);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
 }
 
 /// The answer to HEAD: the same, but for the body.
@@ -115,7 +121,21 @@ pub fn without_body(response: Response<Body>) -> Response<Body> {
     response.map(|_| Full::default().boxed_unsync())
 }
 
-fn full(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
+/// An answer whose body comes bit by bit.
+pub fn streamed(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The HTTP status of a Status.
+pub fn code(status: &Status) -> StatusCode {
+    StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// An answer whose body is known.
+pub fn full(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
     let length = HeaderValue::from(body.len());
     let mut response = Response::new(Full::new(body).boxed_unsync());
     *response.status_mut() = status;

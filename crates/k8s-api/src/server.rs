@@ -1,11 +1,16 @@
 //! One cluster's API server: what it is made from, where it listens, how it ends.
 
 use crate::accept::{self, Listening, Serving};
+use crate::api::Api;
+use crate::api::documents::Documents;
 use crate::chain::Chain;
 use crate::connections::{Connection, Connections, Leg};
 use crate::health::{Check, Health};
-use crate::tls::{Certificate, TlsError, server_config};
+use crate::identity::{Identities, IdentityConfig};
+use crate::rights::Rights;
+use crate::tls::{Certificate, ClientAuthority, TlsError, server_config};
 use base::KubernetesRelease;
+use k8s_registry::Registry;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +33,14 @@ pub struct ApiServerConfig {
     pub client_ca: CertificateDer<'static>,
     /// What must work besides the server itself.
     pub checks: Vec<Check>,
+    /// The cluster's objects.
+    pub registry: Arc<Registry>,
+    /// What the cluster's minor tells of itself; shared by all clusters of the minor.
+    pub documents: Arc<Documents>,
+    /// Who may do what.
+    pub rights: Rights,
+    /// Who is who.
+    pub identities: IdentityConfig,
 }
 
 /// One cluster's API server, on any number of listeners: every control plane instance has one in its own network.
@@ -44,10 +57,18 @@ impl ApiServer {
     /// [`TlsError`] where a certificate can't be used.
     pub fn new(config: ApiServerConfig) -> Result<Arc<Self>, TlsError> {
         let certificate = Certificate::new(config.certificates, config.key)?;
-        let tls = server_config(certificate.clone(), config.client_ca)?;
-        let chain = Chain::new(config.release, &config.uid, Health::new(config.checks));
+        let clients = Arc::new(ClientAuthority::new(config.client_ca)?);
+        let tls = server_config(certificate.clone(), clients.clone())?;
+        let api = Api {
+            registry: config.registry,
+            rights: config.rights,
+            identities: Arc::new(Identities::new(config.release.version, config.identities)),
+            documents: config.documents,
+        };
+        let chain = Chain::new(config.release, &config.uid, Health::new(config.checks), api);
         let serving = Serving {
             tls: Arc::new(tls).into(),
+            clients,
             chain: Arc::new(chain),
             connections: Arc::new(Connections::default()),
         };

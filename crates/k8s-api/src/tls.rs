@@ -2,7 +2,7 @@
 //! certificates asked for but judged later, because a wrong one is answered with 401 and not with a broken handshake.
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
@@ -57,39 +57,53 @@ fn certified(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -
     CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map(Arc::new).map_err(TlsError::Certificate)
 }
 
-/// The configuration of a server with `certificate` that asks clients for certificates of `client_ca`.
+/// The configuration of a server with `certificate` that asks clients for certificates of `clients`.
 ///
 /// # Errors
-/// [`TlsError::Authority`].
-pub fn server_config(
-    certificate: Arc<Certificate>,
-    client_ca: CertificateDer<'static>,
-) -> Result<ServerConfig, TlsError> {
+/// [`TlsError::Certificate`].
+pub fn server_config(certificate: Arc<Certificate>, clients: Arc<ClientAuthority>) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider.clone())
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Certificate)?
-        .with_client_cert_verifier(Arc::new(AnyClientCertificate::asking_for(client_ca, provider)?))
+        .with_client_cert_verifier(Arc::new(AnyClientCertificate { signatures: clients.verifier.clone() }))
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// Lets every client certificate through whose key the client holds. Whether it is known is asked per request.
+/// The authority whose client certificates are known.
+#[derive(Debug)]
+pub struct ClientAuthority {
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl ClientAuthority {
+    /// By its certificate.
+    ///
+    /// # Errors
+    /// [`TlsError::Authority`].
+    pub fn new(authority: CertificateDer<'static>) -> Result<Self, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(authority).map_err(|error| TlsError::Authority(error.into()))?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| TlsError::Authority(error.into()))?;
+        Ok(Self { verifier })
+    }
+
+    /// Whether it issued a certificate that is good now.
+    pub fn vouches_for(&self, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>]) -> bool {
+        self.verifier.verify_client_cert(leaf, rest, UnixTime::now()).is_ok()
+    }
+}
+
+/// Lets every client certificate through whose key the client holds. Whether it is known is asked once the connection
+/// stands, so that an unknown one is answered with 401 and not with a broken handshake.
 #[derive(Debug)]
 struct AnyClientCertificate {
     signatures: Arc<dyn ClientCertVerifier>,
-}
-
-impl AnyClientCertificate {
-    fn asking_for(authority: CertificateDer<'static>, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(authority).map_err(|error| TlsError::Authority(error.into()))?;
-        let signatures = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|error| TlsError::Authority(error.into()))?;
-        Ok(Self { signatures })
-    }
 }
 
 impl ClientCertVerifier for AnyClientCertificate {

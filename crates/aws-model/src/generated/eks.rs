@@ -10,21 +10,50 @@ use serde_json::Value;
 
 /// Every operation that is served.
 pub const OPERATIONS: &[&str] = &[
+    "AssociateAccessPolicy",
+    "CreateAccessEntry",
     "CreateCluster",
+    "DeleteAccessEntry",
     "DeleteCluster",
+    "DescribeAccessEntry",
     "DescribeCluster",
     "DescribeClusterVersions",
     "DescribeUpdate",
+    "DisassociateAccessPolicy",
+    "ListAccessEntries",
+    "ListAccessPolicies",
+    "ListAssociatedAccessPolicies",
     "ListClusters",
     "ListTagsForResource",
     "ListUpdates",
     "TagResource",
     "UntagResource",
+    "UpdateAccessEntry",
     "UpdateClusterConfig",
 ];
 
 #[async_trait]
 pub trait Eks: Send + Sync {
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`,
+    /// `InvalidParameterException`.
+    async fn associate_access_policy(
+        &self,
+        _ctx: &Context,
+        _input: AssociateAccessPolicyRequest,
+    ) -> Result<AssociateAccessPolicyResponse, Fault> {
+        Err(codec::not_served("eks", "AssociateAccessPolicy"))
+    }
+
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`,
+    /// `InvalidParameterException`, `ResourceLimitExceededException`, `ResourceInUseException`.
+    async fn create_access_entry(
+        &self,
+        _ctx: &Context,
+        _input: CreateAccessEntryRequest,
+    ) -> Result<CreateAccessEntryResponse, Fault> {
+        Err(codec::not_served("eks", "CreateAccessEntry"))
+    }
+
     /// Modelled errors: `ResourceInUseException`, `ResourceLimitExceededException`, `InvalidParameterException`,
     /// `ClientException`, `ServerException`, `ServiceUnavailableException`,
     /// `UnsupportedAvailabilityZoneException`.
@@ -36,6 +65,15 @@ pub trait Eks: Send + Sync {
         Err(codec::not_served("eks", "CreateCluster"))
     }
 
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`.
+    async fn delete_access_entry(
+        &self,
+        _ctx: &Context,
+        _input: DeleteAccessEntryRequest,
+    ) -> Result<DeleteAccessEntryResponse, Fault> {
+        Err(codec::not_served("eks", "DeleteAccessEntry"))
+    }
+
     /// Modelled errors: `ResourceInUseException`, `ResourceNotFoundException`, `ClientException`,
     /// `ServerException`, `ServiceUnavailableException`, `InvalidRequestException`.
     async fn delete_cluster(
@@ -44,6 +82,15 @@ pub trait Eks: Send + Sync {
         _input: DeleteClusterRequest,
     ) -> Result<DeleteClusterResponse, Fault> {
         Err(codec::not_served("eks", "DeleteCluster"))
+    }
+
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`.
+    async fn describe_access_entry(
+        &self,
+        _ctx: &Context,
+        _input: DescribeAccessEntryRequest,
+    ) -> Result<DescribeAccessEntryResponse, Fault> {
+        Err(codec::not_served("eks", "DescribeAccessEntry"))
     }
 
     /// Modelled errors: `ResourceNotFoundException`, `ClientException`, `ServerException`,
@@ -73,6 +120,43 @@ pub trait Eks: Send + Sync {
         _input: DescribeUpdateRequest,
     ) -> Result<DescribeUpdateResponse, Fault> {
         Err(codec::not_served("eks", "DescribeUpdate"))
+    }
+
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`.
+    async fn disassociate_access_policy(
+        &self,
+        _ctx: &Context,
+        _input: DisassociateAccessPolicyRequest,
+    ) -> Result<DisassociateAccessPolicyResponse, Fault> {
+        Err(codec::not_served("eks", "DisassociateAccessPolicy"))
+    }
+
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`,
+    /// `InvalidParameterException`.
+    async fn list_access_entries(
+        &self,
+        _ctx: &Context,
+        _input: ListAccessEntriesRequest,
+    ) -> Result<ListAccessEntriesResponse, Fault> {
+        Err(codec::not_served("eks", "ListAccessEntries"))
+    }
+
+    /// Modelled errors: `ServerException`.
+    async fn list_access_policies(
+        &self,
+        _ctx: &Context,
+        _input: ListAccessPoliciesRequest,
+    ) -> Result<ListAccessPoliciesResponse, Fault> {
+        Err(codec::not_served("eks", "ListAccessPolicies"))
+    }
+
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`.
+    async fn list_associated_access_policies(
+        &self,
+        _ctx: &Context,
+        _input: ListAssociatedAccessPoliciesRequest,
+    ) -> Result<ListAssociatedAccessPoliciesResponse, Fault> {
+        Err(codec::not_served("eks", "ListAssociatedAccessPolicies"))
     }
 
     /// Modelled errors: `InvalidParameterException`, `ClientException`, `ServerException`,
@@ -110,6 +194,16 @@ pub trait Eks: Send + Sync {
         Err(codec::not_served("eks", "UntagResource"))
     }
 
+    /// Modelled errors: `ServerException`, `ResourceNotFoundException`, `InvalidRequestException`,
+    /// `InvalidParameterException`.
+    async fn update_access_entry(
+        &self,
+        _ctx: &Context,
+        _input: UpdateAccessEntryRequest,
+    ) -> Result<UpdateAccessEntryResponse, Fault> {
+        Err(codec::not_served("eks", "UpdateAccessEntry"))
+    }
+
     /// Modelled errors: `InvalidParameterException`, `ClientException`, `ServerException`,
     /// `ResourceInUseException`, `ResourceNotFoundException`, `InvalidRequestException`,
     /// `ThrottlingException`.
@@ -125,18 +219,31 @@ pub trait Eks: Send + Sync {
 /// Calls an operation by its name: the output as a JSON tree.
 pub async fn dispatch(service: &dyn Eks, ctx: &Context, operation: &str, input: Value) -> Result<Value, Fault> {
     match operation {
+        "AssociateAccessPolicy" => codec::to_value(&service.associate_access_policy(ctx, codec::input(input)?).await?),
+        "CreateAccessEntry" => codec::to_value(&service.create_access_entry(ctx, codec::input(input)?).await?),
         "CreateCluster" => codec::to_value(&service.create_cluster(ctx, codec::input(input)?).await?),
+        "DeleteAccessEntry" => codec::to_value(&service.delete_access_entry(ctx, codec::input(input)?).await?),
         "DeleteCluster" => codec::to_value(&service.delete_cluster(ctx, codec::input(input)?).await?),
+        "DescribeAccessEntry" => codec::to_value(&service.describe_access_entry(ctx, codec::input(input)?).await?),
         "DescribeCluster" => codec::to_value(&service.describe_cluster(ctx, codec::input(input)?).await?),
         "DescribeClusterVersions" => {
             codec::to_value(&service.describe_cluster_versions(ctx, codec::input(input)?).await?)
         }
         "DescribeUpdate" => codec::to_value(&service.describe_update(ctx, codec::input(input)?).await?),
+        "DisassociateAccessPolicy" => {
+            codec::to_value(&service.disassociate_access_policy(ctx, codec::input(input)?).await?)
+        }
+        "ListAccessEntries" => codec::to_value(&service.list_access_entries(ctx, codec::input(input)?).await?),
+        "ListAccessPolicies" => codec::to_value(&service.list_access_policies(ctx, codec::input(input)?).await?),
+        "ListAssociatedAccessPolicies" => {
+            codec::to_value(&service.list_associated_access_policies(ctx, codec::input(input)?).await?)
+        }
         "ListClusters" => codec::to_value(&service.list_clusters(ctx, codec::input(input)?).await?),
         "ListTagsForResource" => codec::to_value(&service.list_tags_for_resource(ctx, codec::input(input)?).await?),
         "ListUpdates" => codec::to_value(&service.list_updates(ctx, codec::input(input)?).await?),
         "TagResource" => codec::to_value(&service.tag_resource(ctx, codec::input(input)?).await?),
         "UntagResource" => codec::to_value(&service.untag_resource(ctx, codec::input(input)?).await?),
+        "UpdateAccessEntry" => codec::to_value(&service.update_access_entry(ctx, codec::input(input)?).await?),
         "UpdateClusterConfig" => codec::to_value(&service.update_cluster_config(ctx, codec::input(input)?).await?),
         _ => Err(codec::not_served("eks", operation)),
     }
@@ -145,18 +252,31 @@ pub async fn dispatch(service: &dyn Eks, ctx: &Context, operation: &str, input: 
 /// Calls an operation by its name: the output as JSON text.
 pub async fn dispatch_json(service: &dyn Eks, ctx: &Context, operation: &str, input: Value) -> Result<Vec<u8>, Fault> {
     match operation {
+        "AssociateAccessPolicy" => codec::to_json(&service.associate_access_policy(ctx, codec::input(input)?).await?),
+        "CreateAccessEntry" => codec::to_json(&service.create_access_entry(ctx, codec::input(input)?).await?),
         "CreateCluster" => codec::to_json(&service.create_cluster(ctx, codec::input(input)?).await?),
+        "DeleteAccessEntry" => codec::to_json(&service.delete_access_entry(ctx, codec::input(input)?).await?),
         "DeleteCluster" => codec::to_json(&service.delete_cluster(ctx, codec::input(input)?).await?),
+        "DescribeAccessEntry" => codec::to_json(&service.describe_access_entry(ctx, codec::input(input)?).await?),
         "DescribeCluster" => codec::to_json(&service.describe_cluster(ctx, codec::input(input)?).await?),
         "DescribeClusterVersions" => {
             codec::to_json(&service.describe_cluster_versions(ctx, codec::input(input)?).await?)
         }
         "DescribeUpdate" => codec::to_json(&service.describe_update(ctx, codec::input(input)?).await?),
+        "DisassociateAccessPolicy" => {
+            codec::to_json(&service.disassociate_access_policy(ctx, codec::input(input)?).await?)
+        }
+        "ListAccessEntries" => codec::to_json(&service.list_access_entries(ctx, codec::input(input)?).await?),
+        "ListAccessPolicies" => codec::to_json(&service.list_access_policies(ctx, codec::input(input)?).await?),
+        "ListAssociatedAccessPolicies" => {
+            codec::to_json(&service.list_associated_access_policies(ctx, codec::input(input)?).await?)
+        }
         "ListClusters" => codec::to_json(&service.list_clusters(ctx, codec::input(input)?).await?),
         "ListTagsForResource" => codec::to_json(&service.list_tags_for_resource(ctx, codec::input(input)?).await?),
         "ListUpdates" => codec::to_json(&service.list_updates(ctx, codec::input(input)?).await?),
         "TagResource" => codec::to_json(&service.tag_resource(ctx, codec::input(input)?).await?),
         "UntagResource" => codec::to_json(&service.untag_resource(ctx, codec::input(input)?).await?),
+        "UpdateAccessEntry" => codec::to_json(&service.update_access_entry(ctx, codec::input(input)?).await?),
         "UpdateClusterConfig" => codec::to_json(&service.update_cluster_config(ctx, codec::input(input)?).await?),
         _ => Err(codec::not_served("eks", operation)),
     }

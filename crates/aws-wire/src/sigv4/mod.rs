@@ -12,7 +12,7 @@ mod sign;
 mod verify;
 
 pub use error::SigError;
-pub use parse::{Credential, Form, Signed, parse};
+pub use parse::{Credential, Form, Signed, parse, parse_presigned};
 pub use sign::{Keys, Request, presign, sign};
 pub use verify::Verifier;
 

@@ -6,6 +6,7 @@ use crate::parts::Parts;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use std::ops::RangeInclusive;
 
 /// Who claims to have signed, and for what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,7 +28,7 @@ pub enum Form {
     Header,
     /// In the query string, for so many seconds from the date.
     Presigned {
-        /// `X-Amz-Expires`, 1 to 604800.
+        /// `X-Amz-Expires`: 1 to 604800, or what [`parse_presigned`] was told.
         expires: i64,
     },
 }
@@ -75,10 +76,22 @@ impl Signed {
 /// [`SigError::Missing`] when there is none, [`SigError::Incomplete`] when it is not well-formed, [`SigError::WrongDay`]
 /// when its parts disagree.
 pub fn parse(parts: &Parts<'_>) -> Result<Signed, SigError> {
-    let signed = match parts.header("authorization") {
-        Some(header) => from_header(parts, header)?,
-        None => from_query(parts)?,
-    };
+    match parts.header("authorization") {
+        Some(header) => checked(parts, from_header(parts, header)?),
+        None => parse_presigned(parts, 1..=MAX_EXPIRES),
+    }
+}
+
+/// Reads a presigned request's signature, for those who have their own rule about its life: `expires` is what they let
+/// `X-Amz-Expires` be.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_presigned(parts: &Parts<'_>, expires: RangeInclusive<i64>) -> Result<Signed, SigError> {
+    checked(parts, from_query(parts, expires)?)
+}
+
+fn checked(parts: &Parts<'_>, signed: Signed) -> Result<Signed, SigError> {
     if !signed.covers("host") {
         return Err(incomplete("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
     }
@@ -118,7 +131,7 @@ fn from_header(parts: &Parts<'_>, header: &str) -> Result<Signed, SigError> {
     })
 }
 
-fn from_query(parts: &Parts<'_>) -> Result<Signed, SigError> {
+fn from_query(parts: &Parts<'_>, bounds: RangeInclusive<i64>) -> Result<Signed, SigError> {
     // Most requests without a header are not signed at all: look before decoding.
     if !parts.query.contains("X-Amz-") {
         return Err(SigError::Missing);
@@ -133,8 +146,9 @@ fn from_query(parts: &Parts<'_>) -> Result<Signed, SigError> {
     if algorithm != ALGORITHM {
         return Err(incomplete(format!("X-Amz-Algorithm must be {ALGORITHM}.")));
     }
-    let expires = need("X-Amz-Expires")?.parse().ok().filter(|seconds| (1..=MAX_EXPIRES).contains(seconds));
-    let expires = expires.ok_or_else(|| incomplete(format!("X-Amz-Expires must be between 1 and {MAX_EXPIRES}.")))?;
+    let (least, most) = (bounds.start(), bounds.end());
+    let expires = need("X-Amz-Expires")?.parse().ok().filter(|seconds| bounds.contains(seconds));
+    let expires = expires.ok_or_else(|| incomplete(format!("X-Amz-Expires must be between {least} and {most}.")))?;
     let date = need("X-Amz-Date")?;
     Ok(Signed {
         credential: credential(need("X-Amz-Credential")?)?,
@@ -244,6 +258,10 @@ mod tests {
         for expires in ["604801", "0", "-1", "", "x", "99999999999999999999"] {
             assert!(matches!(parse(&ask("", "", &query(expires))), Err(SigError::Incomplete(_))), "{expires}");
         }
+        // Others may say otherwise.
+        let own = |expires: &str| parse_presigned(&ask("", "", &query(expires)), 0..=900);
+        assert_eq!(own("0").unwrap().form, Form::Presigned { expires: 0 });
+        assert!(own("900").is_ok() && own("901").is_err() && own("-1").is_err());
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! The clusters' control planes on this host: an API server per cluster, listening in the namespaces of its control
 //! plane instances, and the steps of a change of access mode.
 
+use super::kubernetes::{Face, Kubernetes, KubernetesError, Running};
 use super::networks::Networks;
 use super::pki::{Authority, PkiError};
 use super::scene::SharedScene;
@@ -9,7 +10,7 @@ use aws_eks::records::Cluster;
 use aws_eks::{ControlPlaneError, ControlPlanes};
 use base::kubernetes::KubernetesVersion;
 use fabric::{Fabric, NsName};
-use k8s_api::{ApiServer, ApiServerConfig, Leg, Listening};
+use k8s_api::{Leg, Listening};
 use landing::{AccessStep, ClusterId, Dirty, Gate, access, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -25,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// A cluster that is served.
 struct Serving {
-    server: Arc<ApiServer>,
+    running: Running,
     /// The namespaces it listens in.
     at: BTreeMap<NsName, Listening>,
 }
@@ -36,6 +37,7 @@ pub struct LocalControlPlanes {
     networks: Networks,
     fabric: Fabric,
     authorities: PathBuf,
+    kubernetes: Kubernetes,
     serving: Mutex<BTreeMap<ClusterId, Serving>>,
 }
 
@@ -50,14 +52,20 @@ enum Trouble {
     Serve(NsName, #[source] std::io::Error),
     #[error("version {0} is not offered")]
     Version(String),
-    #[error("the API server's certificates")]
-    Tls(#[from] k8s_api::TlsError),
+    #[error("the API server")]
+    Kubernetes(#[from] KubernetesError),
 }
 
 impl LocalControlPlanes {
     /// Nothing is served yet. Authorities' keys are kept in `authorities`.
-    pub fn new(scene: SharedScene, networks: Networks, fabric: Fabric, authorities: PathBuf) -> Arc<Self> {
-        Arc::new(Self { scene, networks, fabric, authorities, serving: Mutex::default() })
+    pub fn new(
+        scene: SharedScene,
+        networks: Networks,
+        fabric: Fabric,
+        authorities: PathBuf,
+        kubernetes: Kubernetes,
+    ) -> Arc<Self> {
+        Arc::new(Self { scene, networks, fabric, authorities, kubernetes, serving: Mutex::default() })
     }
 
     /// Opens a cluster's sockets again in a namespace that was made anew.
@@ -77,20 +85,13 @@ impl LocalControlPlanes {
         Authority::open(&self.authorities, &cluster.endpoint_id, "kubernetes")
     }
 
-    fn server(&self, cluster: &Cluster) -> Result<Arc<ApiServer>, Trouble> {
+    async fn open(&self, cluster: &Cluster) -> Result<Running, Trouble> {
         let authority = self.open_authority(cluster)?;
         let leaf = authority.issue("kube-apiserver", &certificate_names(cluster))?;
         let release = cluster.version.parse::<KubernetesVersion>().ok().and_then(KubernetesVersion::release);
-        let config = ApiServerConfig {
-            cluster: cluster.name.clone(),
-            release: release.ok_or_else(|| Trouble::Version(cluster.version.clone()))?,
-            uid: cluster.endpoint_id.clone(),
-            certificates: leaf.chain,
-            key: leaf.key,
-            client_ca: authority.certificate_der()?,
-            checks: Vec::new(),
-        };
-        Ok(ApiServer::new(config)?)
+        let release = release.ok_or_else(|| Trouble::Version(cluster.version.clone()))?;
+        let face = Face { certificates: leaf.chain, key: leaf.key, client_ca: authority.certificate_der()? };
+        Ok(self.kubernetes.open(cluster, release, &authority, face).await?)
     }
 
     async fn listen(&self, serving: &mut Serving, namespace: &NsName) -> Result<(), Trouble> {
@@ -98,7 +99,7 @@ impl LocalControlPlanes {
         let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 443));
         let listener = self.fabric.tcp_listen(namespace, address, BACKLOG).await;
         let listener = listener.map_err(|error| Trouble::Serve(namespace.clone(), error))?;
-        serving.at.insert(namespace.clone(), serving.server.serve(listener, leg_of));
+        serving.at.insert(namespace.clone(), serving.running.server.serve(listener, leg_of));
         Ok(())
     }
 
@@ -108,14 +109,19 @@ impl LocalControlPlanes {
             scene.gates.entry(id.clone()).or_insert_with(|| Gate::wanted(&cluster.access));
         });
         let dirty = Dirty { clusters: BTreeSet::from([id.clone()]), ..Dirty::default() };
-        self.networks.converge(dirty).await?;
-        let mut all = self.serving.lock().await;
-        let serving = match all.entry(id) {
-            std::collections::btree_map::Entry::Occupied(it) => it.into_mut(),
-            std::collections::btree_map::Entry::Vacant(it) => {
-                it.insert(Serving { server: self.server(cluster)?, at: BTreeMap::new() })
-            }
+        let known = self.serving.lock().await.contains_key(&id);
+        let open = async {
+            // One reconciler works on a cluster, so nobody else opens the same one meanwhile.
+            if known { Ok(None) } else { self.open(cluster).await.map(Some) }
         };
+        let converge = async { self.networks.converge(dirty).await.map_err(Trouble::from) };
+        let ((), opened) = futures::try_join!(converge, open)?;
+        let mut all = self.serving.lock().await;
+        if let Some(running) = opened {
+            all.insert(id.clone(), Serving { running, at: BTreeMap::new() });
+        }
+        let Some(serving) = all.get_mut(&id) else { return Ok(()) };
+        serving.running.set_addresses(cluster).await?;
         for instance in &cluster.control_plane {
             let namespace = plan::control_plane(cluster, instance);
             if !serving.at.contains_key(&namespace) {
@@ -146,7 +152,7 @@ impl LocalControlPlanes {
     }
 
     async fn hang_up(&self, id: &ClusterId, gate: &Gate) {
-        let server = self.serving.lock().await.get(id).map(|it| it.server.clone());
+        let server = self.serving.lock().await.get(id).map(|it| it.running.server.clone());
         if let Some(server) = server {
             server.hang_up(|it| it.leg == Leg::Provider && !admits(gate, it.peer.ip())).await;
         }
@@ -191,7 +197,7 @@ fn certificate_names(cluster: &Cluster) -> Vec<String> {
 /// A failure as EKS takes it: one line, causes included. Only a version that is not offered is beyond repair.
 fn failure(error: &Trouble) -> ControlPlaneError {
     match error {
-        Trouble::Version(_) => ControlPlaneError::Fatal(line(error)),
+        Trouble::Version(_) | Trouble::Kubernetes(KubernetesError::Version(_)) => ControlPlaneError::Fatal(line(error)),
         _ => ControlPlaneError::Retry(line(error)),
     }
 }
@@ -224,10 +230,11 @@ impl ControlPlanes for LocalControlPlanes {
 
     async fn remove(&self, cluster: &Cluster) -> Result<(), ControlPlaneError> {
         let id = ClusterId::of(cluster);
-        if let Some(Serving { server, at }) = self.serving.lock().await.remove(&id) {
+        if let Some(Serving { running, at }) = self.serving.lock().await.remove(&id) {
             drop(at);
-            server.shutdown(GRACE).await;
+            running.server.shutdown(GRACE).await;
         }
+        self.kubernetes.remove(cluster).map_err(|error| failure(&error.into()))?;
         self.scene.set_gate(&id, None);
         let dirty = Dirty { clusters: BTreeSet::from([id]), ..Dirty::default() };
         self.networks.converge(dirty).await.map_err(|error| failure(&error.into()))?;

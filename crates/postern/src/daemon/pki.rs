@@ -149,10 +149,18 @@ fn read(path: &Path) -> Result<String, PkiError> {
 
 /// Writes a file of mode 0600 atomically.
 fn write(path: &Path, text: &str) -> Result<(), PkiError> {
+    write_private(path, text.as_bytes())
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), PkiError> {
     let temporary = path.with_extension("new");
     let attempt = || {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)
     };

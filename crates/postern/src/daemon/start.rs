@@ -5,7 +5,9 @@ use super::callers::{IamCredentials, WholeAccount};
 use super::config::{self, Options, Settled};
 use super::control_planes::LocalControlPlanes;
 use super::follower::{self, Followed};
+use super::identity::Identities;
 use super::instances::{self, Instances};
+use super::kubernetes::Kubernetes;
 use super::listeners::{self, Listeners};
 use super::networks::{self, Networks};
 use super::pki::Authority;
@@ -204,7 +206,12 @@ async fn assemble(
         networks: networks.clone(),
         authority: authority.clone(),
     });
-    let control_planes = LocalControlPlanes::new(scene.clone(), networks.clone(), fabric.clone(), pki.join("clusters"));
+    let credentials = Arc::new(IamCredentials::new(iam.clone(), store.clone()));
+    let identities = Identities::new(records.clone(), credentials, ec2.clone(), clock.clone());
+    let kubernetes = Kubernetes::new(&options.data_dir, Arc::new(identities));
+    let authorities = pki.join("clusters");
+    let control_planes =
+        LocalControlPlanes::new(scene.clone(), networks.clone(), fabric.clone(), authorities, kubernetes);
     let reconciler = Reconciler::new(records.clone(), clock.clone(), ec2.clone(), control_planes.clone());
     let eks = Arc::new(EksService::new(records, clock, ec2.clone(), iam.clone(), reconciler.nudge()));
     let daemon = Daemon {

@@ -12,7 +12,7 @@ model = eks.meta.service_model
 NAME = "nothere"
 # what is refused for its input, before anything is looked up
 INPUT = {
-    "CreateCluster": "subnetIds", "UpdateClusterConfig": "update", "ListTagsForResource": NAME, "TagResource": NAME,
+    "AssociateAccessPolicy": "accessScope", "CreateCluster": "subnetIds", "UpdateClusterConfig": "update", "ListTagsForResource": NAME, "TagResource": NAME,
     "UntagResource": NAME,
 }
 

@@ -17,6 +17,84 @@ pub struct AccessConfigResponse {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+pub struct AccessEntry {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "kubernetesGroups", skip_serializing_if = "Option::is_none")]
+    pub kubernetes_groups: Option<Vec<String>>,
+    #[serde(rename = "accessEntryArn", skip_serializing_if = "Option::is_none")]
+    pub access_entry_arn: Option<String>,
+    #[serde(rename = "createdAt", skip_serializing_if = "Option::is_none", with = "codec::epoch")]
+    pub created_at: Option<Timestamp>,
+    #[serde(rename = "modifiedAt", skip_serializing_if = "Option::is_none", with = "codec::epoch")]
+    pub modified_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccessPolicy {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccessScope {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AssociateAccessPolicyRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "policyArn", skip_serializing_if = "Option::is_none")]
+    pub policy_arn: Option<String>,
+    #[serde(rename = "accessScope", skip_serializing_if = "Option::is_none")]
+    pub access_scope: Option<AccessScope>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AssociateAccessPolicyResponse {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "associatedAccessPolicy", skip_serializing_if = "Option::is_none")]
+    pub associated_access_policy: Option<AssociatedAccessPolicy>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AssociatedAccessPolicy {
+    #[serde(rename = "policyArn", skip_serializing_if = "Option::is_none")]
+    pub policy_arn: Option<String>,
+    #[serde(rename = "accessScope", skip_serializing_if = "Option::is_none")]
+    pub access_scope: Option<AccessScope>,
+    #[serde(rename = "associatedAt", skip_serializing_if = "Option::is_none", with = "codec::epoch")]
+    pub associated_at: Option<Timestamp>,
+    #[serde(rename = "modifiedAt", skip_serializing_if = "Option::is_none", with = "codec::epoch")]
+    pub modified_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BlockStorage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
@@ -202,6 +280,32 @@ pub struct CreateAccessConfigRequest {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+pub struct CreateAccessEntryRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "kubernetesGroups", skip_serializing_if = "Option::is_none")]
+    pub kubernetes_groups: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+    #[serde(rename = "clientRequestToken", skip_serializing_if = "Option::is_none")]
+    pub client_request_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CreateAccessEntryResponse {
+    #[serde(rename = "accessEntry", skip_serializing_if = "Option::is_none")]
+    pub access_entry: Option<AccessEntry>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CreateClusterRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -252,6 +356,19 @@ pub struct CreateClusterResponse {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DeleteAccessEntryRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteAccessEntryResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DeleteClusterRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -262,6 +379,22 @@ pub struct DeleteClusterRequest {
 pub struct DeleteClusterResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Cluster>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeAccessEntryRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeAccessEntryResponse {
+    #[serde(rename = "accessEntry", skip_serializing_if = "Option::is_none")]
+    pub access_entry: Option<AccessEntry>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -332,6 +465,21 @@ pub struct DescribeUpdateResponse {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DisassociateAccessPolicyRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "policyArn", skip_serializing_if = "Option::is_none")]
+    pub policy_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DisassociateAccessPolicyResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ElasticLoadBalancing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
@@ -386,6 +534,72 @@ pub struct KubernetesNetworkConfigResponse {
     pub ip_family: Option<String>,
     #[serde(rename = "elasticLoadBalancing", skip_serializing_if = "Option::is_none")]
     pub elastic_load_balancing: Option<ElasticLoadBalancing>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAccessEntriesRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "associatedPolicyArn", skip_serializing_if = "Option::is_none")]
+    pub associated_policy_arn: Option<String>,
+    #[serde(rename = "maxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAccessEntriesResponse {
+    #[serde(rename = "accessEntries", skip_serializing_if = "Option::is_none")]
+    pub access_entries: Option<Vec<String>>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAccessPoliciesRequest {
+    #[serde(rename = "maxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAccessPoliciesResponse {
+    #[serde(rename = "accessPolicies", skip_serializing_if = "Option::is_none")]
+    pub access_policies: Option<Vec<AccessPolicy>>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAssociatedAccessPoliciesRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "maxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAssociatedAccessPoliciesResponse {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    #[serde(rename = "associatedAccessPolicies", skip_serializing_if = "Option::is_none")]
+    pub associated_access_policies: Option<Vec<AssociatedAccessPolicy>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -594,6 +808,28 @@ pub struct Update {
 pub struct UpdateAccessConfigRequest {
     #[serde(rename = "authenticationMode", skip_serializing_if = "Option::is_none")]
     pub authentication_mode: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateAccessEntryRequest {
+    #[serde(rename = "clusterName", skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    #[serde(rename = "principalArn", skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
+    #[serde(rename = "kubernetesGroups", skip_serializing_if = "Option::is_none")]
+    pub kubernetes_groups: Option<Vec<String>>,
+    #[serde(rename = "clientRequestToken", skip_serializing_if = "Option::is_none")]
+    pub client_request_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateAccessEntryResponse {
+    #[serde(rename = "accessEntry", skip_serializing_if = "Option::is_none")]
+    pub access_entry: Option<AccessEntry>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
