@@ -2,7 +2,7 @@
 //!
 //! Read [`catalog`] (what a minor serves, prepared once for all clusters), [`encoding`] and [`keys`] (how an object lies
 //! in the store: as the bytes that are sent), [`registry`] (one cluster), [`read`] (get and list), [`log`] (changes, as
-//! watchers read them), then [`write`] (the way of every write), [`allocate`] (service addresses and node ports) and
+//! watchers read them), then [`mod@write`] (the way of every write), [`allocate`] (service addresses and node ports) and
 //! [`admission`] (what else may say no). May use: base, store, k8s-types, k8s-kinds, k8s-patch. Must never learn:
 //! HTTP, who asks and whether they may, AWS.
 //! Invariant: an acknowledged write is in the store; a resource version names one state of the whole cluster.

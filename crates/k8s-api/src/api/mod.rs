@@ -1,6 +1,6 @@
 //! What a request for a resource comes to, once the asker is known and allowed.
 //!
-//! [`options`] reads the query, [`read`], [`watch`] and [`write`] do what the verb says, [`reviews`] answers questions
+//! [`options`] reads the query, `read`, `watch` and `write` do what the verb says, `reviews` answers questions
 //! that are asked by creating an object, [`documents`] tells what there is, [`present`] writes the answer.
 
 pub mod documents;

@@ -1,6 +1,6 @@
 //! The way of a write: decoded object in, stored object out.
 //!
-//! [`create`], [`update`] (which patches and applies use too) and [`delete`] follow the steps of the API's documents;
+//! `create`, `update` (which patches and applies use too) and `delete` follow the steps of the API's documents;
 //! each reads, decides, and commits with a compare on what it read, and starts again when somebody was faster.
 
 mod collection;
