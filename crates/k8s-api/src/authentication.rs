@@ -15,11 +15,6 @@ pub fn anonymous() -> User {
     User { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()], ..User::default() }
 }
 
-/// Whether this is someone without any credential.
-pub fn is_anonymous(user: &User) -> bool {
-    user.name == "system:anonymous"
-}
-
 /// Where a request without a credential is let through as the anonymous user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnonymousAccess {

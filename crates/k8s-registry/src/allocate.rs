@@ -152,7 +152,7 @@ impl Registry {
         };
         let detail = format!("failed to allocate IP {address}: {why}");
         let error = FieldError::invalid(&Path::new("spec.clusterIPs"), json!([address]), &detail);
-        Err(target.invalid_named(name, &[error]))
+        Err(target.invalid(name, &[error]))
     }
 
     /// A free address, looked for from a random place in the upper band: the lower one is left to those who ask for
@@ -241,7 +241,7 @@ impl Registry {
             }
             Some(port) => return Ok(Some(port)),
         };
-        Err(target.invalid_named(name, &[FieldError::invalid(path, given, &why)]))
+        Err(target.invalid(name, &[FieldError::invalid(path, given, &why)]))
     }
 
     fn free_port(&self, own: &BTreeSet<u16>) -> Option<u16> {

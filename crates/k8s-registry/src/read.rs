@@ -28,6 +28,8 @@ pub struct ListQuery<'a> {
     pub at: At,
     /// Which objects; all when `None`. Asked with the object in the endpoint's version.
     pub matches: Option<&'a (dyn Fn(&Value) -> bool + Sync)>,
+    /// Whether it is no matter how many come after a page: counting them costs what they are.
+    pub uncounted: bool,
 }
 
 /// The state that a list is of.
@@ -102,7 +104,9 @@ impl Registry {
             }
             if query.matches.is_none() {
                 Self::continue_after(&mut list, &scope);
-                self.count_rest(&mut list, &range);
+                if !query.uncounted {
+                    self.count_rest(&mut list, &range);
+                }
                 return Ok(list);
             }
             let Some(last) = last else { return Ok(list) };

@@ -69,12 +69,7 @@ impl ListOptions {
         let resource = endpoint.resource();
         let minor = u32::from(endpoint.release().minor());
         let known = FieldLabels::of(&resource.group, &resource.version, &resource.kind, minor);
-        let labels = LabelSelector::parse(&text("labelSelector")).map_err(|error| {
-            Box::new(Status::bad_request(format!("unable to parse requirement: {error}").replace(
-                "unable to parse requirement: unable to parse requirement: ",
-                "unable to parse requirement: ",
-            )))
-        })?;
+        let labels = LabelSelector::parse(&text("labelSelector")).map_err(|error| Box::new(Status::from(error)))?;
         let fields =
             FieldSelector::parse(&text("fieldSelector"), &known).map_err(|error| Box::new(Status::from(error)))?;
         let version_match = match text("resourceVersionMatch").as_str() {

@@ -88,6 +88,7 @@ impl Api {
             continue_token,
             at: state(&options),
             matches: (!options.is_everything()).then_some(picks),
+            uncounted: false,
         };
         let plain = presenter.format.media == Media::Json
             && presenter.format.shape == Shape::Whole
@@ -103,7 +104,7 @@ impl Api {
     /// for the last object.
     fn stream(&self, presenter: &Presenter<'_>, endpoint: &Arc<Endpoint>, query: ListQuery<'_>) -> Answer {
         let namespace = query.namespace.to_owned();
-        let first = self.registry.list(endpoint, &ListQuery { limit: CHUNK, ..query })?;
+        let first = self.registry.list(endpoint, &ListQuery { limit: CHUNK, uncounted: true, ..query })?;
         if first.continue_token.is_empty() {
             return presenter.list(endpoint, &first);
         }
@@ -194,9 +195,12 @@ impl Pieces {
                 self.at += 1;
                 continue;
             }
-            if self.page.continue_token.is_empty() || !self.turn() {
+            if self.page.continue_token.is_empty() {
                 piece.extend_from_slice(b"]}\n");
                 self.ended = true;
+                break;
+            }
+            if !self.turn() {
                 break;
             }
         }
@@ -206,14 +210,16 @@ impl Pieces {
     /// Reads the next page. A state that was compacted away under a list that takes minutes ends it: the client sees
     /// broken JSON, and lists again.
     fn turn(&mut self) -> bool {
-        let Ok(token) = ContinueToken::parse(&self.page.continue_token) else { return false };
-        let query =
-            ListQuery { namespace: &self.namespace, limit: CHUNK, continue_token: Some(token), ..ListQuery::default() };
-        let Ok(page) = self.registry.list(&self.endpoint, &query) else {
-            self.ended = true;
-            return false;
-        };
-        (self.page, self.at) = (page, 0);
-        true
+        let page = ContinueToken::parse(&self.page.continue_token).and_then(|token| {
+            let namespace = &self.namespace;
+            let continue_token = Some(token);
+            let query = ListQuery { namespace, limit: CHUNK, continue_token, uncounted: true, ..ListQuery::default() };
+            self.registry.list(&self.endpoint, &query)
+        });
+        match page {
+            Ok(page) => (self.page, self.at) = (page, 0),
+            Err(_) => self.ended = true,
+        }
+        !self.ended
     }
 }

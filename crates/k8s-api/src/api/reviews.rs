@@ -35,7 +35,7 @@ pub(super) async fn create(
             let answer = k8s_authn::review::self_subject(&target.endpoint.api_version, &info, asked.now);
             presenter.value(StatusCode::CREATED, &answer)
         }
-        ("", "serviceaccounts", "token") => token(api, asked, presenter, target, &body, wanted),
+        ("", "serviceaccounts", "token") => token(api, asked, presenter, target, &body),
         ("", "pods", "binding") => bind(api, asked, presenter, target, &body, wanted).await,
         ("", "bindings", "") => {
             let Some(pods) = api.registry.catalog().endpoint("", "v1", "pods") else {
@@ -128,14 +128,7 @@ async fn token_review(
     presenter.value(StatusCode::CREATED, &answer)
 }
 
-fn token(
-    api: &Api,
-    asked: &Asked<'_>,
-    presenter: &Presenter<'_>,
-    target: Target<'_>,
-    body: &Value,
-    wanted: &WriteOptions,
-) -> Answer {
+fn token(api: &Api, asked: &Asked<'_>, presenter: &Presenter<'_>, target: Target<'_>, body: &Value) -> Answer {
     let identities = &api.identities;
     let request = TokenRequest::read(body, target.namespace, target.name, &identities.policy)?;
     let account = api.registry.object(target.endpoint, target.namespace, target.name)?;
@@ -156,7 +149,6 @@ fn token(
             Some(request.bind(kind, &object, node.as_ref())?)
         }
     };
-    let _ = wanted.dry_run;
     let Some(tokens) = identities.tokens() else {
         return Err(Box::new(Status::internal("there is no key for service accounts")));
     };

@@ -94,7 +94,8 @@ impl<'a> Target<'a> {
         Context { minor: registry.catalog.release().minor(), version: &self.endpoint.resource().version, now }
     }
 
-    fn invalid(&self, name: &str, errors: &[k8s_types::FieldError]) -> Box<Status> {
+    /// An Invalid status about an object by its name.
+    pub(crate) fn invalid(&self, name: &str, errors: &[k8s_types::FieldError]) -> Box<Status> {
         let resource = self.endpoint.resource();
         Box::new(Status::invalid(&resource.group, &resource.kind, name, errors))
     }
@@ -225,10 +226,5 @@ impl Target<'_> {
     pub(crate) fn name_of(&self, object: &Value) -> String {
         let name = meta::text(object, "name");
         if name.is_empty() { self.name.to_owned() } else { name.to_owned() }
-    }
-
-    /// An Invalid status about an object by its name.
-    pub(crate) fn invalid_named(&self, name: &str, errors: &[k8s_types::FieldError]) -> Box<Status> {
-        self.invalid(name, errors)
     }
 }

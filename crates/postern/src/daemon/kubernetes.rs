@@ -104,6 +104,10 @@ impl Kubernetes {
         }
     }
 
+    fn key_file(&self, cluster: &Cluster) -> PathBuf {
+        self.keys.join(format!("{}-accounts.key", cluster.endpoint_id))
+    }
+
     fn minor(&self, minor: u8) -> Option<Minor> {
         let mut minors = self.minors.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = minors.get(&minor) {
@@ -151,7 +155,7 @@ impl Kubernetes {
         let made = k8s_controllers::ensure_fresh(&registry, &fresh).await;
         made.map_err(|status| KubernetesError::Fresh(status.message))?;
         let rights = Rights::follow(&registry, authorizer.clone())?;
-        let signer = Arc::new(KeyFile(self.keys.join(format!("{}-accounts.key", cluster.endpoint_id))));
+        let signer = Arc::new(KeyFile { path: self.key_file(cluster), making: Mutex::default() });
         let issuer = cluster.oidc_issuer();
         let tokens = token_source(signer.clone());
         let controllers = Controllers::start(registry.clone(), Config::new(authority.certificate(), tokens));
@@ -192,7 +196,7 @@ impl Kubernetes {
             _ => Ok(()),
         };
         gone(std::fs::remove_dir_all(&path), path)?;
-        let path = self.keys.join(format!("{}-accounts.key", cluster.endpoint_id));
+        let path = self.key_file(cluster);
         gone(std::fs::remove_file(&path), path)
     }
 }
@@ -233,16 +237,21 @@ async fn open_store(path: PathBuf) -> Result<Arc<Embedded>, KubernetesError> {
 }
 
 /// The file of the key that a cluster's service account tokens are signed with. It is made when it is first needed.
-struct KeyFile(PathBuf);
+struct KeyFile {
+    path: PathBuf,
+    /// Two who need it first at the same time must come to the same key.
+    making: Mutex<()>,
+}
 
 impl KeyFile {
     fn signer(&self) -> Result<Signer, String> {
-        match std::fs::read(&self.0) {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::fs::read(&self.path) {
             Ok(der) => Signer::from_pkcs8(&der).map_err(|error| error.to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let signer = Signer::generate().map_err(|error| error.to_string())?;
                 let der = signer.to_pkcs8().map_err(|error| error.to_string())?;
-                super::pki::write_private(&self.0, &der).map_err(|error| error.to_string())?;
+                super::pki::write_private(&self.path, &der).map_err(|error| error.to_string())?;
                 Ok(signer)
             }
             Err(error) => Err(error.to_string()),
