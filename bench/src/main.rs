@@ -14,6 +14,7 @@ mod modes;
 mod place;
 mod scale;
 mod scenery;
+mod sink;
 mod throughput;
 
 use anyhow::bail;
@@ -22,6 +23,11 @@ const ALL: [&str; 5] = ["create", "modes", "describe", "throughput", "scale"];
 
 fn main() -> anyhow::Result<()> {
     let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, namespace] = asked.as_slice()
+        && word == "sink"
+    {
+        return sink::serve(namespace);
+    }
     if asked.is_empty() {
         asked = ALL.map(str::to_owned).to_vec();
     }

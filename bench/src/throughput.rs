@@ -2,7 +2,7 @@
 //! outside, against a plain veth pair between two namespaces.
 //!
 //! The API server answers small bodies only, and TLS would hide the path behind its own cost. So plain TCP is sent to a
-//! sink in the control plane instance's namespace, at a port beside 443. For the X-ENI that needs what a user would do:
+//! sink in the control plane instance's namespace, a process of its own, at a port beside 443. For the X-ENI that needs what a user would do:
 //! one rule in the security group. For the public address a rule that translates this port is added beside the one for 443,
 //! which the kernel asks once a connection; all that a packet meets is what it meets on its way to 443.
 
@@ -11,26 +11,24 @@ use crate::daemon::{Daemon, REGION};
 use crate::figure::{Figure, Target, median};
 use crate::place::{Place, shell};
 use crate::scenery::{self, PUBLIC_RESOLVER};
+use crate::sink::{Block, PORT, Sink};
 use anyhow::{Context, ensure};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where the sinks listen.
-const PORT: u16 = 5201;
 /// How long one turn sends.
 const TURN: Duration = Duration::from_millis(700);
 /// Turns of each path.
 const TURNS: usize = 15;
-/// What one call hands to the kernel.
-const BLOCK: usize = 256 << 10;
 
-/// One way to send.
+/// One way to send, and who reads at its end.
 struct Way {
     from: Place,
     to: Ipv4Addr,
+    sinks: Vec<Sink>,
 }
 
 /// Measures; the ways and the plain pairs take turns.
@@ -84,14 +82,16 @@ async fn ways(daemon: &Daemon) -> anyhow::Result<(Way, Way)> {
     let outside = Place::at(&pin);
     let public = outside.resolver(PUBLIC_RESOLVER)?.addresses(&endpoint.host).await?;
     let private = scenery::interfaces(&mut aws, "wide").await?;
+    let mut sinks = Vec::new();
     for zone in ["a", "c"] {
         let id = endpoint.host.get(..16).context("an endpoint's id")?;
-        sink(&Place::at(sibling(&pin, &format!("cp-{id}-{zone}"))?))?;
+        sinks.push(Sink::start(&sibling(&pin, &format!("cp-{id}-{zone}"))?)?);
     }
     let to = *public.first().context("a public address")?;
     translate(&sibling(&pin, "provider")?, to)?;
-    let xeni = Way { from: Place::at(daemon.place(&instance)?), to: *private.first().context("an X-ENI")? };
-    Ok((xeni, Way { from: outside, to }))
+    let xeni = *private.first().context("an X-ENI")?;
+    let xeni = Way { from: Place::at(daemon.place(&instance)?), to: xeni, sinks };
+    Ok((xeni, Way { from: outside, to, sinks: Vec::new() }))
 }
 
 /// The pin of another namespace of the same daemon.
@@ -118,21 +118,6 @@ fn translate(provider: &Path, public: Ipv4Addr) -> anyhow::Result<()> {
     shell(&format!("ip netns exec {namespace} nft -f {}", script.path().display()))
 }
 
-/// A listener inside a namespace whose connections are read as fast as they come. Ends with the program.
-fn sink(place: &Place) -> anyhow::Result<()> {
-    let listener = place.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))?;
-    std::thread::spawn(move || {
-        let mut block = vec![0; BLOCK];
-        for mut stream in listener.incoming().flatten() {
-            // Until the sender closes; an error ends the connection as well.
-            while stream.read(&mut block).is_ok_and(|count| count > 0) {}
-            // Tells the sender that all was read.
-            let _ = stream.write_all(&[1]);
-        }
-    });
-    Ok(())
-}
-
 /// Sends for a turn and waits until all was read; Gbit/s.
 fn send(way: &Way) -> anyhow::Result<f64> {
     let socket = way.from.inside(|| Socket::new(Domain::IPV4, Type::STREAM, None))?;
@@ -140,11 +125,11 @@ fn send(way: &Way) -> anyhow::Result<f64> {
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
-    let block = vec![0x5a; BLOCK];
+    let block = Block::new();
     let (started, mut bytes) = (Instant::now(), 0u64);
     while started.elapsed() < TURN {
-        stream.write_all(&block)?;
-        bytes += BLOCK as u64;
+        stream.write_all(&block.0)?;
+        bytes += block.0.len() as u64;
     }
     stream.shutdown(std::net::Shutdown::Write)?;
     let mut done = [0];
@@ -164,7 +149,7 @@ impl Pair {
         let to = Ipv4Addr::new(10, 99, 0, 2);
         let from = Place::at(format!("/run/netns/{}", names[0]));
         // From here on whatever was made is removed again.
-        let pair = Self { names, way: Way { from, to } };
+        let mut pair = Self { names, way: Way { from, to, sinks: Vec::new() } };
         let [one, two] = &pair.names;
         shell(&format!("ip netns add {one}"))?;
         shell(&format!("ip netns add {two}"))?;
@@ -173,7 +158,8 @@ impl Pair {
             shell(&format!("ip -n {name} addr add 10.99.0.{end}/24 dev eth0"))?;
             shell(&format!("ip -n {name} link set eth0 up"))?;
         }
-        sink(&Place::at(format!("/run/netns/{two}")))?;
+        let sink = Sink::start(Path::new(&format!("/run/netns/{two}")))?;
+        pair.way.sinks.push(sink);
         Ok(pair)
     }
 }
