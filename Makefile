@@ -17,13 +17,14 @@ DATA_DIR ?= /var/lib/postern
 BIN      := target/release/postern
 VENV     := .venv
 
-.PHONY: descriptions help up down test bench build packages test-packages venv generate
+.PHONY: descriptions help up down test bench fuzz build packages test-packages venv generate
 
 help:
 	@echo "make up      install what is missing, build, start, make a first cluster, show its endpoint"
 	@echo "make down    stop, and remove every namespace, link, mount and process (state stays)"
 	@echo "make test    install what the tests need, run them all"
 	@echo "make bench   measure; every figure is a ratio within one run"
+	@echo "make fuzz    look for input that breaks the Kubernetes API (FUZZ_SECONDS for each target)"
 
 packages:
 	@.ci/packages $(BUILD_PACKAGES) $(RUN_PACKAGES)
@@ -57,6 +58,14 @@ test: test-packages venv
 bench: build venv
 	$(VENV)/bin/pip install -q --disable-pip-version-check $(BENCH_PYTHON)
 	@bench/run
+
+# Needs a nightly toolchain and `cargo install cargo-fuzz`: coverage is not to be had from a stable compiler.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS := body patch protobuf request selector write
+fuzz:
+	@cd fuzz/libfuzzer && for target in $(FUZZ_TARGETS); do mkdir -p corpus/$$target && \
+	  cargo +nightly fuzz run --fuzz-dir . $$target corpus/$$target ../seeds/$$target -- \
+	  -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 || exit 1; done
 
 generate: venv
 	PATH=$(CURDIR)/$(VENV)/bin:$$PATH cargo run --locked -p xtask -- generate
