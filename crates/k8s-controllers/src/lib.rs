@@ -3,12 +3,13 @@
 //!
 //! Read [`config`], [`runner`] (one task and one watch for a cluster), `queue` (what waits to be done), then the
 //! controllers: `namespaces` (the end of a namespace), `collector` (owners and dependents), `furnish` (what every
-//! namespace has), `aggregate` (ClusterRoles made of others), `tokens` (token Secrets) and `expiry` (Events). [`fresh`]
-//! makes what a new cluster has before anybody asks for it. May use: base, store, k8s-types, k8s-registry,
-//! k8s-authz. Must never learn: transport, who may do what, AWS's API.
+//! namespace has), `aggregate` (ClusterRoles made of others), `tokens` (token Secrets), `addresses` (of Services) and
+//! `expiry` (Events). [`fresh`] makes what a new cluster has before anybody asks for it. May use: base, store, k8s-types,
+//! k8s-registry, k8s-authz. Must never learn: transport, who may do what, AWS's API.
 //! Invariant: whatever is done is decided from objects in the store; a controller that starts anew comes to the same.
 
 mod access;
+mod addresses;
 mod aggregate;
 mod collector;
 pub mod config;

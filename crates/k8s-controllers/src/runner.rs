@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::expiry::{self, Expiry};
 use crate::namespaces::{self, Ending};
 use crate::queue::{Outcome, Queue};
-use crate::{aggregate, furnish, tokens};
+use crate::{addresses, aggregate, furnish, tokens};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -72,6 +72,13 @@ pub(crate) enum Work {
         account: Key,
         /// The Secret that went.
         secret: Key,
+    },
+    /// The object of an address that a Service has or had.
+    Address {
+        /// The address.
+        address: Key,
+        /// The Service's key.
+        service: Key,
     },
     /// Events.
     Expire,
@@ -177,7 +184,8 @@ impl Run {
         }
         let found =
             [self.ending.observe(&seen), furnish::observe(&seen), aggregate::observe(&seen), tokens::observe(&seen)];
-        found.into_iter().flatten().for_each(|it| self.queue.add(it));
+        let addresses = addresses::observe(&self.cluster, &seen);
+        found.into_iter().flatten().chain(addresses).for_each(|it| self.queue.add(it));
         if self.expiry.observe(&seen) {
             let ttl = self.cluster.config.event_ttl;
             self.queue.add_at(Work::Expire, Instant::now() + if live { ttl } else { Duration::ZERO });
@@ -244,6 +252,7 @@ impl Run {
             Work::Forget { namespace, account, secret } => {
                 tokens::forget(cluster, namespace, account, secret).map(plain).boxed()
             }
+            Work::Address { address, service } => addresses::keep(cluster, address, service).map(plain).boxed(),
             Work::Expire => {
                 self.expiry.begin();
                 expiry::expire(cluster).map(timed).boxed()

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "how long things took is worth a look")]
 
 mod accounts;
+mod addresses;
 mod collector;
 mod events;
 mod fresh;
