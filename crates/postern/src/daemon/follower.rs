@@ -32,15 +32,15 @@ pub fn follow(
     scene: SharedScene,
     touched: impl Fn(Dirty) + Send + 'static,
 ) -> Result<Followed, StoreError> {
-    let start = fill(&*store, &scene)?;
+    let (start, _) = fill(&*store, &scene)?;
     let (sender, revision) = watch::channel(start);
     let followed = Followed { store: store.clone(), revision };
     tokio::spawn(run(store, scene, start, sender, touched));
     Ok(followed)
 }
 
-/// Reads all records into a new world; returns the revision that was read.
-fn fill(store: &dyn Store, scene: &SharedScene) -> Result<u64, StoreError> {
+/// Reads all records into a new world; returns the revision that was read, and all that is dirty then.
+fn fill(store: &dyn Store, scene: &SharedScene) -> Result<(u64, Dirty), StoreError> {
     let revision = store.revision();
     let mut world = landing::World::default();
     for root in [aws_ec2::records::ROOT, aws_eks::records::ROOT] {
@@ -51,8 +51,7 @@ fn fill(store: &dyn Store, scene: &SharedScene) -> Result<u64, StoreError> {
             }
         }
     }
-    scene.change(|scene| scene.world = world);
-    Ok(revision)
+    Ok((revision, scene.replace_world(world)))
 }
 
 async fn run(
@@ -78,10 +77,12 @@ async fn run(
         }
         // Cut off for being slow, or compacted away: read everything again, and look at everything again.
         match fill(&*store, &scene) {
-            Ok(read) => revision = read,
+            Ok((read, everything)) => {
+                revision = read;
+                followed.send_replace(revision);
+                touched(everything);
+            }
             Err(error) => return tracing::error!(%error, "the records cannot be followed any more"),
         }
-        followed.send_replace(revision);
-        touched(landing::desired::everything(&scene.read().world));
     }
 }

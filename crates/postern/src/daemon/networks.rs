@@ -63,10 +63,10 @@ impl Networks {
         outcome.await.map_err(|_| NetworkError::Stopping)?.map_err(NetworkError::Fabric)
     }
 
-    /// Does the same without waiting.
-    pub fn nudge(&self, dirty: Dirty) {
+    /// Says that the records changed; the scene knows where.
+    pub fn nudge(&self) {
         // A daemon that is stopping no longer converges; nothing is lost, the next start looks at everything.
-        let _ = self.asks.send(Ask { dirty, reply: None });
+        let _ = self.asks.send(Ask { dirty: Dirty::default(), reply: None });
     }
 }
 
@@ -95,8 +95,13 @@ async fn run(
         // whoever asks has committed first: what is computed must know that
         followed.catch_up().await;
         let changes = {
-            let Scene { world, gates, runtime } = &*scene.read();
-            desired.update(world, gates, runtime, &dirty)
+            let (scene, untold) = scene.take_changes();
+            dirty.merge(untold);
+            if dirty.is_empty() && replies.is_empty() {
+                // An earlier round has done it already.
+                continue;
+            }
+            desired.update(&scene.world, &scene.gates, &scene.runtime, &dirty)
         };
         let outcome = fabric.set(changes).await.and_then(fabric::Report::ok).map(|_| ()).map_err(Arc::new);
         if let Err(error) = &outcome {

@@ -1,7 +1,7 @@
 //! What the daemon knows at the moment: the records as a [`World`], the gates in force, and the processes that run.
 
 use landing::{Dirty, Gate, Gates, Runtime, World};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The three inputs of every plan, read together.
 #[derive(Debug, Default)]
@@ -12,6 +12,9 @@ pub struct Scene {
     pub gates: Gates,
     /// What runs on this host.
     pub runtime: Runtime,
+    /// What changed in the world since the networks were last computed from it. It is taken with the same lock as the
+    /// world is read: a round that knew of half a change would plan one end of a link and not the other.
+    untold: Dirty,
 }
 
 /// A scene that many tasks read and few change; locks are held for a moment and never across an `await`.
@@ -29,6 +32,23 @@ impl SharedScene {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Reads it, together with what changed in the world since this was last called.
+    pub fn take_changes(&self) -> (RwLockReadGuard<'_, Scene>, Dirty) {
+        let mut scene = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let untold = std::mem::take(&mut scene.untold);
+        (RwLockWriteGuard::downgrade(scene), untold)
+    }
+
+    /// Puts a world in the place of the one that was followed so far. Everything in it is dirty.
+    pub fn replace_world(&self, world: World) -> Dirty {
+        let everything = landing::desired::everything(&world);
+        self.change(|scene| {
+            scene.world = world;
+            scene.untold.merge(everything.clone());
+        });
+        everything
+    }
+
     /// Follows a batch of changed records; what does not parse is logged and left out.
     pub fn follow(&self, events: &[store::Event]) -> Dirty {
         self.change(|scene| {
@@ -39,6 +59,7 @@ impl SharedScene {
                     Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a record does not parse"),
                 }
             }
+            scene.untold.merge(dirty.clone());
             dirty
         })
     }

@@ -248,7 +248,7 @@ fn observe(
     let followed = follower::follow(store.clone() as Arc<dyn Store>, scene.clone(), move |dirty| {
         dirty.instances.iter().for_each(|id| machines.nudge(id.clone()));
         // ends with the daemon
-        let _ = nudges.send(dirty);
+        let _ = nudges.send(());
     })?;
     let settle = listeners::spawn_settler(listeners);
     let settled = move |dirty: &landing::Dirty| {
@@ -257,8 +257,8 @@ fn observe(
     let networks = Networks::start(scene.clone(), followed.clone(), fabric.clone(), settled);
     let follower = networks.clone();
     tokio::spawn(async move {
-        while let Some(dirty) = nudged.recv().await {
-            follower.nudge(dirty);
+        while let Some(()) = nudged.recv().await {
+            follower.nudge();
         }
     });
     Ok((followed, networks))
