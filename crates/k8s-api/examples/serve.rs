@@ -4,7 +4,7 @@
 
 use base::KubernetesVersion;
 use jiff::Timestamp;
-use k8s_api::{ApiServer, ApiServerConfig, Documents, IdentityConfig, Leg, Rights, SharedAuthorizer};
+use k8s_api::{ApiServer, ApiServerConfig, Documents, IdentityConfig, Journal, Leg, Rights, SharedAuthorizer};
 use k8s_registry::{Asker, Catalog, Options, Registry, RegistryConfig, Target, Validation};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -82,6 +82,7 @@ async fn main() {
             issuer: "https://issuer.example".to_owned(),
             others: None,
         },
+        audit: Journal::file(&Path::new(&data).join("audit.log")).unwrap(),
     });
     let server = server.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

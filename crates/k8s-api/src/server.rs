@@ -7,6 +7,7 @@ use crate::chain::Chain;
 use crate::connections::{Connection, Connections, Leg};
 use crate::health::{Check, Health};
 use crate::identity::{Identities, IdentityConfig};
+use crate::observe::Journal;
 use crate::rights::Rights;
 use crate::tls::{Certificate, ClientAuthority, TlsError, server_config};
 use base::KubernetesRelease;
@@ -41,6 +42,8 @@ pub struct ApiServerConfig {
     pub rights: Rights,
     /// Who is who.
     pub identities: IdentityConfig,
+    /// Where the record of every request goes.
+    pub audit: Journal,
 }
 
 /// One cluster's API server, on any number of listeners: every control plane instance has one in its own network.
@@ -65,7 +68,7 @@ impl ApiServer {
             identities: Arc::new(Identities::new(config.release.version, config.identities)),
             documents: config.documents,
         };
-        let chain = Chain::new(config.release, &config.uid, Health::new(config.checks), api);
+        let chain = Chain::new(config.release, &config.uid, Health::new(config.checks), api, config.audit);
         let serving = Serving {
             tls: Arc::new(tls).into(),
             clients,
