@@ -1,10 +1,11 @@
 //! Who may do what, kept current: the authorizer follows roles, bindings and what kubelets' rights come from.
 
 use k8s_authz::{Attributes, Authorizer, ClusterAuthorizer, Decision};
-use k8s_registry::{Registry, Stored, keys};
+use k8s_registry::{Endpoint, Registry, Stored, keys};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 use store::{Event, KeyRange, StoreError};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The resources that rights come from.
@@ -21,6 +22,10 @@ const SOURCES: &[(&str, &str)] = &[
 
 /// How long to wait before following starts again that was cut off.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the answer to a write waits for the rights that come from it. Following takes microseconds; a follower that
+/// has to read everything anew must not hold up writes for as long as that takes.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A cluster's authorizer, which many ask and few change. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -57,6 +62,9 @@ impl Authorizer for SharedAuthorizer {
 pub struct Rights {
     /// The authorizer.
     pub authorizer: SharedAuthorizer,
+    prefixes: Vec<String>,
+    /// The revision that has been followed to.
+    reached: watch::Receiver<u64>,
     following: JoinHandle<()>,
 }
 
@@ -82,8 +90,24 @@ impl Rights {
         let sources: Vec<Source> =
             SOURCES.iter().filter_map(|(group, plural)| source(registry, group, plural)).collect();
         let revision = fill(registry, &sources, &authorizer)?;
-        let following = tokio::spawn(follow(Arc::downgrade(registry), sources, authorizer.clone(), revision));
-        Ok(Self { authorizer, following })
+        let prefixes = sources.iter().map(|it| it.prefix.clone()).collect();
+        let (reaching, reached) = watch::channel(revision);
+        let follower =
+            Follower { registry: Arc::downgrade(registry), sources, authorizer: authorizer.clone(), reached: reaching };
+        let following = tokio::spawn(follower.run());
+        Ok(Self { authorizer, prefixes, reached, following })
+    }
+
+    /// Waits until what was written to an endpoint counts: who is told that a role was written may use it at once.
+    /// Returns at once for a resource that no rights come from.
+    pub async fn settle(&self, endpoint: &Endpoint, revision: u64) {
+        if !self.prefixes.contains(&endpoint.prefix) {
+            return;
+        }
+        let mut reached = self.reached.clone();
+        if tokio::time::timeout(PATIENCE, reached.wait_for(|it| *it >= revision)).await.is_err() {
+            tracing::warn!(revision, "rights are behind what is written");
+        }
     }
 }
 
@@ -113,42 +137,90 @@ fn fill(registry: &Registry, sources: &[Source], authorizer: &SharedAuthorizer) 
     Ok(revision)
 }
 
-async fn follow(registry: Weak<Registry>, sources: Vec<Source>, authorizer: SharedAuthorizer, mut revision: u64) {
-    loop {
-        let Some(strong) = registry.upgrade() else { return };
-        let watch = strong.store().watch(KeyRange::prefix(keys::ROOT), Some(revision + 1));
-        drop(strong);
-        if let Ok(mut watch) = watch {
-            while let Some(Ok(events)) = watch.events.recv().await {
-                for event in &events {
-                    revision = event.revision();
-                    take(&sources, &authorizer, event);
+/// What keeps an authorizer current.
+struct Follower {
+    registry: Weak<Registry>,
+    sources: Vec<Source>,
+    authorizer: SharedAuthorizer,
+    reached: watch::Sender<u64>,
+}
+
+impl Follower {
+    async fn run(self) {
+        loop {
+            let Some(registry) = self.registry.upgrade() else { return };
+            let watch = registry.store().watch(KeyRange::prefix(keys::ROOT), Some(*self.reached.borrow() + 1));
+            drop(registry);
+            if let Ok(mut watch) = watch {
+                while let Some(Ok(events)) = watch.events.recv().await {
+                    events.iter().for_each(|event| self.take(event));
+                    if let Some(last) = events.last() {
+                        self.reached.send_replace(last.revision());
+                    }
+                }
+            }
+            // Cut off for being slow, or forgotten: everything is read anew.
+            let Some(registry) = self.registry.upgrade() else { return };
+            match fill(&registry, &self.sources, &self.authorizer) {
+                Ok(read) => drop(self.reached.send_replace(read)),
+                Err(StoreError::Closed) => return,
+                Err(error) => tracing::error!(%error, "rights can't be read"),
+            }
+            drop(registry);
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn take(&self, event: &Event) {
+        let Some(source) = self.sources.iter().find(|it| event.key().starts_with(it.prefix.as_bytes())) else { return };
+        let mut authorizer = self.authorizer.write();
+        match event {
+            Event::Put { kv, .. } => {
+                authorizer.put(&Stored::from(kv.clone()).object(&source.api_version, &source.kind));
+            }
+            Event::Delete { key, .. } => {
+                if let Some((namespace, name)) = keys::parts(&source.prefix, key) {
+                    authorizer.remove(&source.kind, namespace, name);
                 }
             }
         }
-        // Cut off for being slow, or forgotten: everything is read anew.
-        let Some(strong) = registry.upgrade() else { return };
-        match fill(&strong, &sources, &authorizer) {
-            Ok(read) => revision = read,
-            Err(StoreError::Closed) => return,
-            Err(error) => tracing::error!(%error, "rights can't be read"),
-        }
-        drop(strong);
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
-fn take(sources: &[Source], authorizer: &SharedAuthorizer, event: &Event) {
-    let Some(source) = sources.iter().find(|it| event.key().starts_with(it.prefix.as_bytes())) else { return };
-    let mut authorizer = authorizer.write();
-    match event {
-        Event::Put { kv, .. } => {
-            authorizer.put(&Stored::from(kv.clone()).object(&source.api_version, &source.kind));
-        }
-        Event::Delete { key, .. } => {
-            if let Some((namespace, name)) = keys::parts(&source.prefix, key) {
-                authorizer.remove(&source.kind, namespace, name);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_authz::User;
+    use k8s_registry::{Catalog, RegistryConfig};
+    use serde_json::json;
+    use store::{Op, Txn};
+
+    #[tokio::test]
+    async fn what_was_written_counts_once_it_is_settled() {
+        let data = tempfile::tempdir().unwrap();
+        let registry = Registry::new(RegistryConfig {
+            catalog: Arc::new(Catalog::load(34).unwrap()),
+            store: Arc::new(store::Embedded::open(data.path()).unwrap()),
+            services: "10.100.0.0/16".parse().unwrap(),
+            admission: Vec::new(),
+        });
+        let rights = Rights::follow(&registry, SharedAuthorizer::new(34)).unwrap();
+        let endpoint = |plural| registry.catalog().any_version("rbac.authorization.k8s.io", plural).unwrap().clone();
+        let (roles, bindings) = (endpoint("clusterroles"), endpoint("clusterrolebindings"));
+        let user = User { name: "alice".to_owned(), ..User::default() };
+        for round in 0..50 {
+            let name = format!("r{round}");
+            let role = json!({"metadata": {"name": name}, "rules": [{"verbs": [name], "apiGroups": [""], "resources": ["pods"]}]});
+            let binding = json!({"metadata": {"name": name}, "subjects": [{"kind": "User", "name": "alice"}],
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}});
+            for (endpoint, object) in [(&roles, role), (&bindings, binding)] {
+                let put = Op::Put(keys::object(&endpoint.prefix, "", &name), object.to_string().into());
+                let txn = Txn { compares: Vec::new(), success: vec![put], failure: Vec::new() };
+                let done = registry.store().txn(txn).await.unwrap();
+                rights.settle(endpoint, done.revision).await;
             }
+            let attributes = Attributes::resource(&user, &name, "", "pods");
+            assert!(rights.authorizer.decide(&attributes).allowed, "round {round}");
         }
     }
 }

@@ -16,10 +16,6 @@ use replay::{MINOR, run::run, skips};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// How many steps of a file may differ that did not when the counts were committed: a body that is refused before all
-/// of it was sent is an answer or a broken connection, and a right that was given this instant holds in the next.
-const SLACK: usize = 10;
-
 /// Replays a file, `parallel` scenarios at a time, and holds it to the committed counts.
 async fn replay(file: &'static str, parallel: usize) {
     let scenarios = Scenario::read(file);
@@ -38,7 +34,7 @@ async fn replay(file: &'static str, parallel: usize) {
     }
     let committed = report::baseline().remove(file).unwrap_or_default();
     assert!(
-        counts.different <= committed.different + SLACK,
+        counts.different <= committed.different,
         "{file}: {} steps differ, {} did before; see golden-differences.txt",
         counts.different,
         committed.different

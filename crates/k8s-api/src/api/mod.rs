@@ -97,6 +97,9 @@ impl Api {
             }
             _ => Err(Box::new(Status::method_not_allowed())),
         }?;
+        if !matches!(verb, "get" | "list" | "watch") {
+            self.rights.settle(endpoint, self.registry.revision()).await;
+        }
         if let Some(text) = endpoint.resource().warning() {
             warn(&mut response, &[text]);
         }
