@@ -12,6 +12,10 @@ mod world;
 
 use world::{Outcome, World};
 
+/// Releases are built with json-patch 4.12 and 4.13 (`go.mod` of `k8s.io/apiserver`), which replace what is not there
+/// and look at an operation only when its turn comes.
+const OTHER_LIBRARY: &str = "recorded of a build with a newer JSON patch library than that of any release";
+
 /// Steps that are not compared: file, scenario, the number of the step in it, and why.
 const SKIPPED: &[(&str, &str, usize, &str)] = &[
     ("ssa", "errors", 5, LATER_TEXT),
@@ -23,20 +27,15 @@ const SKIPPED: &[(&str, &str, usize, &str)] = &[
     ("ssa", "service-ports-by-port-and-protocol", 0, "1.20 refused an item without one of its keys"),
     ("ssa", "service-ports-by-port-and-protocol", 1, "1.20 refused an item without one of its keys"),
     ("ssa", "service-ports-by-port-and-protocol", 3, "1.20 refused an item without one of its keys"),
+    ("machinery-crd", "json-and-merge-patch", 6, OTHER_LIBRARY),
+    ("machinery-crd", "json-and-merge-patch", 10, OTHER_LIBRARY),
     ("ssa", "managed-fields-reset", 6, "in later releases an empty list clears nothing: see ssa-crd"),
-    ("ssa", "managed-fields-reset", 9, LATER_PATCH),
+    ("ssa", "managed-fields-reset", 9, "follows a list of managed fields that was emptied"),
     ("ssa", "deployment-lifecycle", 3, "follows a write through /scale"),
     ("ssa-crd", "errors", 17, "the server refuses the media type first"),
     ("crud", "create-rejects-and-ignores-metadata", 1, "1.20 wiped a deletion time after it took note of its owner"),
     ("crud", "secret-and-binary", 2, "the server reads stringData into data"),
-    ("patch-json", "missing-paths", 2, LATER_PATCH),
-    ("patch-json", "malformed", 1, LATER_PATCH),
-    ("patch-json", "malformed", 2, LATER_PATCH),
-    ("patch-json", "malformed", 3, LATER_PATCH),
-    ("patch-json", "malformed", 4, LATER_PATCH),
     ("patch-json", "malformed", 5, DECODER),
-    ("patch-json", "not-a-patch", 8, LATER_PATCH),
-    ("patch-json", "arrays-and-typed", 9, LATER_PATCH),
     ("patch-json", "arrays-and-typed", 10, DECODER),
     ("patch-merge", "merge-basics", 14, DECODER),
     ("patch-merge", "merge-basics", 23, LATER_TEXT),
@@ -51,7 +50,6 @@ const SKIPPED: &[(&str, &str, usize, &str)] = &[
 ];
 
 const LATER_TEXT: &str = "later releases have another text";
-const LATER_PATCH: &str = "later releases check JSON patches before they apply them: see machinery-crd";
 const DECODER: &str = "the server's decoder drops an unknown field";
 const ADMISSION: &str = "the server writes fields after it took note of their owners";
 
@@ -124,7 +122,7 @@ fn owners() {
 
 #[test]
 fn patches_of_custom_resources() {
-    replay("machinery-crd", 69);
+    replay("machinery-crd", 67);
 }
 
 #[test]
