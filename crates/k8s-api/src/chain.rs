@@ -88,6 +88,8 @@ struct Came<'a> {
 pub struct Asked<'a> {
     /// What is asked.
     pub info: &'a RequestInfo,
+    /// How.
+    pub method: &'a Method,
     /// The raw query.
     pub query: &'a str,
     /// The headers.
@@ -162,7 +164,7 @@ impl Chain {
             }
         };
         let user = outcome.impersonated.as_ref().unwrap_or(user);
-        let asked = Asked { info, query, headers, user, now };
+        let asked = Asked { info, method: &parts.method, query, headers, user, now };
         let verdict = self.verdict(&asked, &info.verb);
         outcome.response = match &verdict {
             Ok(_) => self.serve(&asked, body, layout).await,
@@ -235,7 +237,8 @@ impl Chain {
         })?;
         let Some(wish) = wish else { return Ok(None) };
         let none = HeaderMap::new();
-        let asked = Asked { info, query: "", headers: &none, user, now: Timestamp::UNIX_EPOCH };
+        let (method, now) = (&Method::GET, Timestamp::UNIX_EPOCH);
+        let asked = Asked { info, method, query: "", headers: &none, user, now };
         let attempt = wish.resolve(version, &to_info(user), |check| self.may_impersonate(&asked, check));
         attempt.map(|it| Some(to_user(it.user))).map_err(Refusal::Status)
     }
@@ -266,13 +269,16 @@ impl Chain {
         if asked.info.resource.is_some() {
             return match self.api.answer(asked, body).await {
                 Ok(response) => response,
-                Err(status) => respond::failure(layout, &status),
+                Err(status) => self.api.failure(asked, layout, &status),
             };
         }
         match asked.info.path.as_str() {
             "/version" | "/version/" if asked.info.verb == "get" => {
                 // Always for people, whatever the client is.
-                respond::json(StatusCode::OK, Layout::Indented, &self.version)
+                match crate::negotiate::accept(asked.headers, asked.query, false) {
+                    Ok(_) => respond::json(StatusCode::OK, Layout::Indented, &self.version),
+                    Err(status) => respond::failure(layout, &status),
+                }
             }
             "/version" | "/version/" => respond::failure(layout, &Status::method_not_allowed()),
             "/metrics" | "/metrics/" if asked.info.verb == "get" => {

@@ -81,21 +81,18 @@ impl<'a> Clause<'a> {
         self.parameters.iter().find(|(it, _)| *it == name).map(|(_, value)| *value)
     }
 
-    fn medias(&self) -> impl Iterator<Item = Media> {
-        let media = self.media;
-        let takes = move |name: &str| match media {
-            "*/*" => true,
-            _ => match media.strip_suffix("/*") {
-                Some(family) => name.split('/').next() == Some(family),
-                None => media.eq_ignore_ascii_case(name),
-            },
-        };
-        MEDIA.into_iter().filter(move |(name, _)| takes(name)).map(|(_, media)| media)
+    /// The media type that it takes first. A family (`application/*`) has none: routes are found by whole names.
+    fn media(&self) -> Option<Media> {
+        let takes = |name: &str| self.media == "*/*" || self.media == name;
+        MEDIA.into_iter().find(|(name, _)| takes(name)).map(|(_, media)| media)
     }
 
     /// The shape that it asks for; `None` for one that there is not.
     fn shape(&self) -> Option<Shape> {
-        let Some(wanted) = self.parameter("as") else { return Some(Shape::Whole) };
+        let Some(wanted) = self.parameter("as") else {
+            let is_of_a_shape = self.parameter("g").is_some() || self.parameter("v").is_some();
+            return (!is_of_a_shape).then_some(Shape::Whole);
+        };
         if self.parameter("g") != Some("meta.k8s.io") {
             return None;
         }
@@ -127,9 +124,10 @@ pub fn accept(headers: &HeaderMap, query: &str, shapes: bool) -> Result<Format, 
     let mut clauses: Vec<Clause<'_>> = text.split(',').map(str::trim).map(Clause::parse).collect();
     // Stable: clauses of the same quality stay in the client's order.
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-    for clause in clauses.iter().filter(|it| it.quality > 0.0) {
+    // One of quality 0 comes last, but counts.
+    for clause in &clauses {
         let Some(shape) = clause.shape().filter(|it| shapes || *it == Shape::Whole) else { continue };
-        if let Some(media) = clause.medias().next() {
+        if let Some(media) = clause.media() {
             return Ok(Format { media, shape, layout, gzip });
         }
     }
@@ -142,10 +140,10 @@ pub fn accept(headers: &HeaderMap, query: &str, shapes: bool) -> Result<Format, 
 /// 415.
 pub fn content_type(headers: &HeaderMap) -> Result<Media, Box<Status>> {
     let text = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let media = text.split(';').next().unwrap_or_default().trim();
-    if media.is_empty() {
+    if text.is_empty() {
         return Ok(Media::Json);
     }
+    let media = text.split(';').next().unwrap_or_default().trim();
     let found = MEDIA.into_iter().find(|(name, _)| media.eq_ignore_ascii_case(name));
     found.map(|(_, media)| media).ok_or_else(|| Box::new(Status::unsupported_media_type(&MEDIA.map(|(name, _)| name))))
 }
@@ -190,6 +188,9 @@ mod tests {
         assert_eq!(accepted("application/json;as=Foo;g=x;v=v1, */*"), Some((Media::Json, Shape::Whole)));
         assert_eq!(accepted("text/html;q=1, application/yaml;q=0.5"), Some((Media::Yaml, Shape::Whole)));
         assert_eq!(accepted("text/html"), None);
-        assert_eq!(accepted("application/json;q=0"), None);
+        assert_eq!(accepted("application/json;q=0"), Some((Media::Json, Shape::Whole)));
+        assert_eq!(accepted("application/*"), None);
+        assert_eq!(accepted("application/JSON"), None);
+        assert_eq!(accepted("application/json;v=v1;g=meta.k8s.io"), None);
     }
 }

@@ -14,13 +14,19 @@ pub fn write(value: &Value) -> String {
     text
 }
 
-/// Reads one document.
+/// Reads the first document, as leniently as upstream's reader: of a key that is given twice the last value counts.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn read(text: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        legacy_octal_numbers: true,
+    };
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())?;
+    Ok(documents.into_iter().next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -34,6 +40,12 @@ mod tests {
             json!({"b": ["x", 1, null, true, {}], "a": {"yes": "no", "n": "12", "e": "", "m": "a\nb\n", "c": ": #"}});
         assert_eq!(read(write(&value).as_bytes()).unwrap(), value);
         assert!(write(&value).starts_with("a:\n"));
+    }
+
+    #[test]
+    fn the_first_document_counts_and_the_last_of_two_values() {
+        assert_eq!(read(b"a: 1\na: 2\n---\nb: 3\n").unwrap(), json!({"a": 2}));
+        assert_eq!(read(b"").unwrap(), json!(null));
     }
 
     #[test]

@@ -46,13 +46,7 @@ pub trait Kind: Sync {
 
     /// What a change through `/status` keeps from `old`: all but status and metadata.
     fn prepare_for_status_update(&self, object: &mut Value, old: &Value, _cx: &Context<'_>) {
-        if let (Some(object), Some(old)) = (object.as_object_mut(), old.as_object()) {
-            let kept = |name: &str| !matches!(name, "apiVersion" | "kind" | "metadata" | "status");
-            object.retain(|name, _| !kept(name) || old.contains_key(name));
-            for (name, value) in old.iter().filter(|(name, _)| kept(name)) {
-                object.insert(name.clone(), value.clone());
-            }
-        }
+        keep_all_but_status(object, old);
     }
 
     /// Whether an update without `metadata.resourceVersion` is taken.
@@ -83,5 +77,16 @@ pub trait Kind: Sync {
     /// What a client is warned of when it writes the object: texts for the `Warning` header.
     fn warnings(&self, _object: &Value, _old: Option<&Value>, _cx: &Context<'_>) -> Vec<String> {
         Vec::new()
+    }
+}
+
+/// Takes over everything from `old` but status and metadata.
+pub(crate) fn keep_all_but_status(object: &mut Value, old: &Value) {
+    if let (Some(object), Some(old)) = (object.as_object_mut(), old.as_object()) {
+        let kept = |name: &str| !matches!(name, "apiVersion" | "kind" | "metadata" | "status");
+        object.retain(|name, _| !kept(name) || old.contains_key(name));
+        for (name, value) in old.iter().filter(|(name, _)| kept(name)) {
+            object.insert(name.clone(), value.clone());
+        }
     }
 }

@@ -87,6 +87,15 @@ impl Catalog {
     }
 }
 
+/// What a write of a resource's status does not touch.
+fn status_reset(resource: &Resource) -> Set {
+    let spec = Set::of_names([["spec"]]);
+    match (&*resource.group, &*resource.kind) {
+        ("apps", "Deployment") => spec.union(&Set::of_names([["metadata", "labels"]])),
+        _ => spec,
+    }
+}
+
 impl Endpoint {
     fn new(release: &Arc<Release>, index: usize, resource: &Resource) -> Self {
         let api_version = resource.api_version();
@@ -107,7 +116,7 @@ impl Endpoint {
                 .map_or_else(|| resource.version.to_string(), |it| it.version.to_string()),
             zero: zero.unwrap_or(Value::Null),
             reset: if has_status { names(&["status"]) } else { Set::default() },
-            reset_status: names(&["spec"]),
+            reset_status: status_reset(resource),
             release: release.clone(),
             index,
             api_version,

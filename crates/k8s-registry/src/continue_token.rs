@@ -1,9 +1,11 @@
 //! Continue tokens: where the next page of a list begins, and at which resource version the list is read.
 
-use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
 use k8s_types::Status;
+use k8s_types::status::quote;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The contents of a token, as clients hand them back without looking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +35,29 @@ impl ContinueToken {
     /// # Errors
     /// 400 for one that is none.
     pub fn parse(text: &str) -> Result<Self, Box<Status>> {
-        let invalid = |why: &str| Box::new(Status::bad_request(format!("continue key is not valid: {why}")));
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|error| invalid(&error.to_string()))?;
-        let token: Self = serde_json::from_slice(&bytes).map_err(|error| invalid(&error.to_string()))?;
-        if token.version != "meta.k8s.io/v1" {
-            return Err(invalid("server does not recognize this encoded version"));
+        let invalid = |why: &str| {
+            Box::new(Status::bad_request(format!("invalid continue token: continue key is not valid: {why}")))
+        };
+        let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|error| {
+            let at = match error {
+                DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
+                DecodeError::InvalidLength(at) => at,
+                DecodeError::InvalidPadding => text.len(),
+            };
+            invalid(&format!("illegal base64 data at input byte {at}"))
+        })?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|_| match bytes.first() {
+            None => invalid("unexpected end of JSON input"),
+            Some(byte) => {
+                let quoted = format!("'{}'", char::from(*byte).escape_default());
+                invalid(&format!("invalid character {quoted} looking for beginning of value"))
+            }
+        })?;
+        let version = value.get("v").and_then(Value::as_str).unwrap_or_default();
+        if version != "meta.k8s.io/v1" {
+            return Err(invalid(&format!("server does not recognize this encoded version {}", quote(version))));
         }
+        let token: Self = serde_json::from_value(value).map_err(|error| invalid(&error.to_string()))?;
         if token.revision == 0 || token.start.is_empty() {
             return Err(invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
         }

@@ -5,6 +5,27 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use store::KeyValue;
 
+/// The order in which API servers write metadata. Clients may not rely on it, but people compare what they see.
+const ORDER: [&str; 14] = [
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+];
+
+/// What stands before the resource version: texts that have no quotes in them.
+const BEFORE_VERSION: [&[u8]; 4] = [b"\"name\":\"", b"\"generateName\":\"", b"\"namespace\":\"", b"\"uid\":\""];
+
 /// What every stored object begins with. Metadata always has a member: an object has a name.
 const BEGINNING: &[u8] = b"{\"metadata\":{";
 
@@ -31,8 +52,8 @@ pub fn encode(object: &Value) -> Bytes {
     let Some(object) = object.as_object() else { return Bytes::new() };
     out.extend_from_slice(b"{\"metadata\":{");
     let mut first = true;
-    for (name, value) in object.get("metadata").and_then(Value::as_object).into_iter().flatten() {
-        if name != "resourceVersion" {
+    if let Some(metadata) = object.get("metadata").and_then(Value::as_object) {
+        for (name, value) in in_order(metadata).filter(|(name, _)| *name != "resourceVersion") {
             member(&mut out, &mut first, name, value);
         }
     }
@@ -46,6 +67,29 @@ pub fn encode(object: &Value) -> Bytes {
     out.push(b'}');
     // It stays for as long as the object does: without the room that it grew into.
     Bytes::from(out.into_boxed_slice())
+}
+
+/// The members of metadata as they are written.
+fn in_order(metadata: &Map<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
+    let known = ORDER.iter().filter_map(|name| Some((*name, metadata.get(*name)?)));
+    let others = metadata.iter().map(|(name, value)| (name.as_str(), value));
+    known.chain(others.filter(|(name, _)| !ORDER.contains(name)))
+}
+
+/// Brings an object's metadata into the order in which it is written.
+pub fn arrange(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let arranged = in_order(metadata).map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        *metadata = arranged;
+    }
+}
+
+/// Sets an object's resource version, in its place.
+pub fn set_version(object: &mut Value, version: u64) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let before = metadata.keys().take_while(|name| ORDER.iter().take(4).any(|it| it == name)).count();
+    metadata.shift_remove("resourceVersion");
+    metadata.shift_insert(before.min(metadata.len()), "resourceVersion".to_owned(), Value::from(version.to_string()));
 }
 
 fn member(out: &mut Vec<u8>, first: &mut bool, name: &str, value: &Value) {
@@ -67,10 +111,29 @@ impl Stored {
     /// Writes the object as JSON. `head` is [`head`]'s, or one brace for an item of a list.
     pub fn write(&self, head: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(head);
-        out.extend_from_slice(b"\"metadata\":{\"resourceVersion\":\"");
+        let at = self.place_of_version();
+        out.extend_from_slice(b"\"metadata\":{");
+        out.extend_from_slice(self.bytes.get(BEGINNING.len()..at).unwrap_or_default());
+        out.extend_from_slice(b"\"resourceVersion\":\"");
         out.extend_from_slice(itoa(self.revision, &mut [0; 20]));
         out.extend_from_slice(b"\",");
-        out.extend_from_slice(self.bytes.get(BEGINNING.len()..).unwrap_or(b"}}"));
+        out.extend_from_slice(self.bytes.get(at..).unwrap_or(b"}}"));
+    }
+
+    /// Where the resource version goes: before the first member of metadata that does not stand before it.
+    fn place_of_version(&self) -> usize {
+        let mut at = BEGINNING.len();
+        for member in BEFORE_VERSION {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let Some(value) = rest.strip_prefix(member) else { continue };
+            let Some(end) = value.iter().position(|it| matches!(it, b'"' | b'\\')) else { break };
+            // An object that has nothing else gets its version before its name.
+            if value.get(end..end + 2) != Some(b"\",") {
+                break;
+            }
+            at += member.len() + end + 2;
+        }
+        at
     }
 
     /// Reads the object, with `apiVersion`, `kind` and `metadata.resourceVersion`.
@@ -84,10 +147,9 @@ impl Stored {
         object.insert("kind".to_owned(), Value::from(kind));
         object.insert("apiVersion".to_owned(), Value::from(api_version));
         object.append(&mut read);
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("resourceVersion".to_owned(), Value::from(self.revision.to_string()));
-        }
-        Value::Object(object)
+        let mut object = Value::Object(object);
+        set_version(&mut object, self.revision);
+        object
     }
 }
 
@@ -124,6 +186,28 @@ mod tests {
         stored.write(b"{", &mut item);
         want.as_object_mut().unwrap().retain(|name, _| name != "kind" && name != "apiVersion");
         assert_eq!(serde_json::from_slice::<Value>(&item).unwrap(), want);
+    }
+
+    #[test]
+    fn metadata_is_written_in_the_order_of_api_servers() {
+        let object =
+            json!({"metadata": {"labels": {"uid": "x"}, "uid": "u", "other": 1, "namespace": "n", "name": "a"}});
+        let stored = Stored { key: Bytes::new(), bytes: encode(&object), revision: 7 };
+        let mut sent = Vec::new();
+        stored.write(b"{", &mut sent);
+        let want = r#"{"metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7","labels":{"uid":"x"},"other":1}}"#;
+        assert_eq!(String::from_utf8(sent).unwrap(), want);
+        let mut read = stored.object("v1", "A");
+        assert_eq!(read["metadata"].to_string(), want[12..want.len() - 1]);
+        arrange(&mut read);
+        assert_eq!(read["metadata"].to_string(), want[12..want.len() - 1]);
+        let old = Stored {
+            bytes: Bytes::from_static(b"{\"metadata\":{\"name\":\"a\",\"labels\":{\"uid\":\"x\"}}}"),
+            ..stored
+        };
+        let mut sent = Vec::new();
+        old.write(b"{", &mut sent);
+        assert_eq!(sent, br#"{"metadata":{"name":"a","resourceVersion":"7","labels":{"uid":"x"}}}"#);
     }
 
     #[test]

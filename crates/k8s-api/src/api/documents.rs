@@ -44,8 +44,13 @@ impl Documents {
     pub fn answer(&self, api: &Api, asked: &Asked<'_>, layout: Layout) -> Response<Body> {
         let path = asked.info.path.as_str();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let known = matches!(parts.first(), Some(&"api" | &"apis" | &"openapi" | &".well-known"));
-        if known && asked.info.verb != "get" && asked.info.verb != "head" {
+        // Schemas are files, which can be asked for without their content.
+        let known = match parts.first() {
+            Some(&"api" | &"apis" | &".well-known") => asked.info.verb == "get",
+            Some(&"openapi") => matches!(asked.info.verb.as_str(), "get" | "head"),
+            _ => true,
+        };
+        if !known {
             return respond::failure(layout, &Status::method_not_allowed());
         }
         let found = match parts.as_slice() {
@@ -75,10 +80,15 @@ impl Documents {
             _ => None,
         };
         found.unwrap_or_else(|| match parts.as_slice() {
-            // Whoever asks for a group that there is not, is told what there is.
-            ["apis", ..] => respond::json(StatusCode::NOT_FOUND, layout, &self.index()),
-            _ => respond::text(StatusCode::NOT_FOUND, "404 page not found\n"),
+            ["api", ..] => respond::failure(layout, &Status::no_such_resource()),
+            ["apis", group, ..] if self.has_group(group) => respond::failure(layout, &Status::no_such_resource()),
+            _ => no_page(),
         })
+    }
+
+    /// Whether there is a group of that name.
+    pub fn has_group(&self, name: &str) -> bool {
+        name.is_empty() || self.published.discovery.group(name).is_some()
     }
 
     /// All paths there are.
@@ -197,6 +207,11 @@ impl Documents {
         }
         Some(response)
     }
+}
+
+/// There is nothing at a path, and nobody whose it would be.
+pub fn no_page() -> Response<Body> {
+    respond::text(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
 /// A document as it is, or that the client has it already.

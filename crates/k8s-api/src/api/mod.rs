@@ -15,11 +15,12 @@ use crate::body;
 use crate::chain::Asked;
 use crate::identity::Identities;
 use crate::negotiate::{self, Media};
-use crate::respond::{self, Body};
+use crate::request::ResourceInfo;
+use crate::respond::{self, Body, Layout};
 use crate::rights::Rights;
 use bytes::Bytes;
-use hyper::header::{HeaderValue, WARNING};
-use hyper::{Response, StatusCode};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WARNING};
+use hyper::{Method, Response, StatusCode};
 use k8s_authz::{Authorizer, ClusterAuthorizer};
 use k8s_print::IncludeObject;
 use k8s_registry::{Endpoint, Registry, Target};
@@ -62,6 +63,9 @@ impl Api {
         B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let Some(wanted) = &asked.info.resource else { return Err(Box::new(Status::no_such_resource())) };
+        if !self.documents.has_group(&wanted.group) {
+            return Ok(documents::no_page());
+        }
         let endpoint = self.registry.catalog().endpoint(&wanted.group, &wanted.version, &wanted.resource);
         let Some(endpoint) = endpoint else { return Err(Box::new(Status::no_such_resource())) };
         let subresource = match wanted.subresource.as_str() {
@@ -71,18 +75,14 @@ impl Api {
                 None => return Err(Box::new(Status::no_such_resource())),
             },
         };
-        let namespaced = endpoint.resource().namespaced;
-        let scoped = !wanted.namespace.is_empty();
-        let named_namespace = &*endpoint.resource().plural == "namespaces";
-        if scoped && !namespaced && !named_namespace {
-            return Err(Box::new(Status::no_such_resource()));
-        }
-        let namespace = if namespaced { wanted.namespace.as_str() } else { "" };
         let verb = asked.info.verb.as_str();
-        if namespaced && namespace.is_empty() && !matches!(verb, "list" | "watch" | "create") {
-            return Err(Box::new(Status::no_such_resource()));
+        exists(endpoint, subresource, wanted, verb)?;
+        let namespaced = endpoint.resource().namespaced;
+        let namespace = if namespaced { wanted.namespace.as_str() } else { "" };
+        if asked.method == Method::HEAD {
+            return Err(Box::new(Status::method_not_allowed()));
         }
-        allows(endpoint, subresource, verb, namespaced && namespace.is_empty())?;
+        allows(endpoint, subresource, wanted, verb)?;
         let target = Target { endpoint, subresource: &wanted.subresource, namespace, name: &wanted.name };
         let mut response = match verb {
             "get" => self.get(asked, target).await,
@@ -106,6 +106,27 @@ impl Api {
         Ok(response)
     }
 
+    /// Answers with a failure, in the format that the client takes if it can be had.
+    pub fn failure(&self, asked: &Asked<'_>, layout: Layout, status: &Status) -> Response<Body> {
+        let mut response = respond::failure(layout, status);
+        let media = negotiate::accept(asked.headers, asked.query, false).map_or(Media::Json, |it| it.media);
+        let body = match media {
+            Media::Json => None,
+            Media::Yaml => Some(crate::yaml::write(&status.to_value()).into_bytes()),
+            Media::Protobuf => k8s_types::protobuf::encode(&status.to_value(), self.registry.catalog().release()).ok(),
+        };
+        if let Some(body) = body {
+            let (written, sent) = (respond::full(response.status(), media.name(), body.into()), response.headers_mut());
+            for name in [CONTENT_TYPE, CONTENT_LENGTH] {
+                if let Some(value) = written.headers().get(&name) {
+                    sent.insert(name, value.clone());
+                }
+            }
+            *response.body_mut() = written.into_body();
+        }
+        response
+    }
+
     fn presenter(&self, asked: &Asked<'_>) -> Result<Presenter<'_>, Box<Status>> {
         let format = negotiate::accept(asked.headers, asked.query, true)?;
         let include = match format.shape {
@@ -126,6 +147,9 @@ impl Api {
     }
 }
 
+/// How many bytes of a body a refusal shows.
+const SHOWN: usize = 30;
+
 /// A body as it was sent.
 struct Sent {
     media: Media,
@@ -133,38 +157,82 @@ struct Sent {
 }
 
 impl Sent {
-    /// The value that it stands for.
-    fn value(&self, api: &Api) -> Result<Value, Box<Status>> {
+    /// The value that it stands for, which should be of a kind.
+    fn value(&self, api: &Api, kind: &str) -> Result<Value, Box<Status>> {
         let unreadable = |error: String| {
-            let text = format!(
-                "the object provided is unrecognized (must be of type Kind): couldn't get version/kind; json parse error: {error}"
-            );
-            Box::new(Status::bad_request(text))
+            let error = if error.starts_with("EOF") { "unexpected end of JSON input" } else { &error };
+            self.unrecognized(kind, &format!("couldn't get version/kind; json parse error: {error}"))
         };
         match self.media {
             Media::Json => serde_json::from_slice(&self.bytes).map_err(|error| unreadable(error.to_string())),
-            Media::Yaml => crate::yaml::read(&self.bytes).map_err(unreadable),
+            Media::Yaml => crate::yaml::read(&self.bytes).map_err(|error| self.unrecognized(kind, &error)),
             Media::Protobuf => {
                 let release = api.registry.catalog().release();
-                k8s_types::protobuf::decode(&self.bytes, release).map_err(|error| {
-                    Box::new(Status::bad_request(format!("the object provided is unrecognized: {error}")))
-                })
+                k8s_types::protobuf::decode(&self.bytes, release)
+                    .map_err(|error| self.unrecognized(kind, &error.to_string()))
             }
         }
     }
+
+    /// A refusal of a body that is no object; it shows how the body begins.
+    fn unrecognized(&self, kind: &str, why: &str) -> Box<Status> {
+        let begin = self.bytes.get(..SHOWN).unwrap_or(&self.bytes);
+        let shown = match begin.first() {
+            None => "<empty>".to_owned(),
+            Some(b'{') => String::from_utf8_lossy(begin).into_owned(),
+            Some(_) => base::hex(begin),
+        };
+        let more = if self.bytes.len() > SHOWN { " ..." } else { "" };
+        Box::new(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {why} ({shown}{more})"
+        )))
+    }
 }
 
-/// Whether an endpoint knows a verb.
+/// Whether there is such a path, for any method.
+fn exists(
+    endpoint: &Endpoint,
+    subresource: Option<&Subresource>,
+    wanted: &ResourceInfo,
+    verb: &str,
+) -> Result<(), Box<Status>> {
+    let resource = endpoint.resource();
+    let (scoped, named) = (!wanted.namespace.is_empty(), is_named(wanted, verb));
+    let is_there = if !resource.namespaced {
+        // A namespace is below itself, its siblings are not.
+        !scoped || (&*resource.plural == "namespaces" && wanted.namespace == wanted.name)
+    } else {
+        scoped || !named
+    };
+    // What answers questions has no objects.
+    let has_objects = subresource.is_some()
+        || ["get", "update", "patch", "delete"].into_iter().any(|verb| resource.verbs.contains(verb));
+    if is_there && (has_objects || !named) { Ok(()) } else { Err(Box::new(Status::no_such_resource())) }
+}
+
+/// Whether a path is one object's; a list may have a name from its selector.
+fn is_named(wanted: &ResourceInfo, verb: &str) -> bool {
+    !wanted.name.is_empty() && !matches!(verb, "list" | "watch" | "deletecollection")
+}
+
+/// Whether an endpoint knows a verb, on an object or on the collection of them.
 fn allows(
     endpoint: &Endpoint,
     subresource: Option<&Subresource>,
+    wanted: &ResourceInfo,
     verb: &str,
-    everywhere: bool,
 ) -> Result<(), Box<Status>> {
-    let verbs = subresource.map_or(endpoint.resource().verbs, |it| it.verbs);
-    // A thing that lies in a namespace is made in one, but reviews say in their body where they are.
-    let elsewhere = everywhere && verb == "create";
-    if verbs.contains(verb) && !elsewhere { Ok(()) } else { Err(Box::new(Status::method_not_allowed())) }
+    let resource = endpoint.resource();
+    let verbs = subresource.map_or(resource.verbs, |it| it.verbs);
+    let fits = match verb {
+        // Objects are made where the others are, and only what belongs to an object is made at its own path.
+        "create" => is_named(wanted, verb) == subresource.is_some(),
+        "update" | "patch" => is_named(wanted, verb),
+        _ => true,
+    };
+    // In all namespaces at once one can only look.
+    let elsewhere = resource.namespaced && wanted.namespace.is_empty() && !matches!(verb, "list" | "watch");
+    if verbs.contains(verb) && fits && !elsewhere { Ok(()) } else { Err(Box::new(Status::method_not_allowed())) }
 }
 
 /// Adds warnings to an answer, each once.

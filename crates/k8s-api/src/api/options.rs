@@ -5,6 +5,7 @@ use k8s_registry::{Endpoint, Validation};
 use k8s_types::selectors::{FieldLabels, FieldSelector, LabelSelector};
 use k8s_types::status::quote;
 use k8s_types::{Errors, FieldError, Path, Status};
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 /// Which state a list may be of.
@@ -46,8 +47,12 @@ pub struct ListOptions {
 pub fn integer(query: &str, name: &str) -> Result<Option<i64>, Box<Status>> {
     let Some(text) = query::value(query, name).filter(|it| !it.is_empty()) else { return Ok(None) };
     let parsed = text.parse::<i64>().map(Some);
-    parsed.map_err(|_| {
-        Box::new(Status::bad_request(format!("strconv.ParseInt: parsing {}: invalid syntax", quote(&text))))
+    parsed.map_err(|error| {
+        let why = match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+            _ => "invalid syntax",
+        };
+        Box::new(Status::bad_request(format!("strconv.ParseInt: parsing {}: {why}", quote(&text))))
     })
 }
 
@@ -77,8 +82,8 @@ impl ListOptions {
             "Exact" => Some(Match::Exact),
             "NotOlderThan" => Some(Match::NotOlderThan),
             other => {
-                let error =
-                    FieldError::not_supported(&Path::new("resourceVersionMatch"), other, &["Exact", "NotOlderThan"]);
+                let known = ["Exact", "NotOlderThan", ""];
+                let error = FieldError::not_supported(&Path::new("resourceVersionMatch"), other, &known);
                 return Err(invalid(&[error]));
             }
         };

@@ -72,7 +72,7 @@ impl Presenter<'_> {
                 let metadata = json!({"resourceVersion": object.pointer("/metadata/resourceVersion")});
                 self.value(status, &self.table(endpoint, &[object], metadata, version, true))
             }
-            Shape::PartialList(_) => Err(self.unsuitable("PartialObjectMetadataList", object, "an object")),
+            Shape::PartialList(_) => Err(unsuitable(endpoint, "PartialObjectMetadataList", "not a list", "")),
         }
     }
 
@@ -117,10 +117,7 @@ impl Presenter<'_> {
                 let list = k8s_print::partial_object_metadata_list(objects.iter(), metadata, version);
                 self.value(StatusCode::OK, &list)
             }
-            Shape::Partial(_) => {
-                let list = json!({"kind": format!("{}List", resource.kind), "apiVersion": endpoint.api_version});
-                Err(self.unsuitable("PartialObjectMetadata", &list, "a list"))
-            }
+            Shape::Partial(_) => Err(unsuitable(endpoint, "PartialObjectMetadata", "a list", "List")),
         }
     }
 
@@ -137,16 +134,6 @@ impl Presenter<'_> {
         let options =
             TableOptions { version, include: self.include, headers: heads, empty_is_null: printer.empty_is_null() };
         k8s_print::table(&definitions, rows, metadata, options)
-    }
-
-    fn unsuitable(&self, wanted: &str, object: &Value, what: &str) -> Box<Status> {
-        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
-        let message = format!(
-            "you requested {wanted}, but the requested object is {what} ({}, Kind={})",
-            text("apiVersion"),
-            text("kind")
-        );
-        Box::new(Status::failure(406, "NotAcceptable", message, None))
     }
 
     /// Answers with anything that has a kind.
@@ -180,6 +167,15 @@ impl Presenter<'_> {
         response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         response
     }
+}
+
+/// What is asked for has not the shape that is wanted. Clients know it by the name of upstream's type.
+fn unsuitable(endpoint: &Endpoint, wanted: &str, what: &str, suffix: &str) -> Box<Status> {
+    let resource = endpoint.resource();
+    let package = resource.group.split('.').next().filter(|it| !it.is_empty()).unwrap_or("core");
+    let message =
+        format!("you requested {wanted}, but the requested object is {what} (*{package}.{}{suffix})", resource.kind);
+    Box::new(Status::failure(406, "NotAcceptable", message, None))
 }
 
 /// A list's own metadata.

@@ -136,7 +136,13 @@ impl Api {
 
     pub(super) fn watch(&self, asked: &Asked<'_>, endpoint: &Arc<Endpoint>, namespace: &str) -> Answer {
         let presenter = self.presenter(asked)?;
-        let options = ListOptions::parse(asked.query, endpoint, true)?;
+        let mut query = asked.query.to_owned();
+        // The old way to watch one object names it in the path.
+        let named = asked.info.resource.as_ref().map_or("", |it| it.name.as_str());
+        if !named.is_empty() && query::value(&query, "fieldSelector").is_none() {
+            query.push_str(&format!("&fieldSelector=metadata.name%3D{named}"));
+        }
+        let options = ListOptions::parse(&query, endpoint, true)?;
         let name = options.fields.exact("metadata.name").map(str::to_owned);
         super::watch::start(self, endpoint, (namespace, name.as_deref()), options, &presenter)
     }

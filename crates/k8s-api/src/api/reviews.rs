@@ -26,7 +26,11 @@ pub(super) async fn create(
     wanted: &WriteOptions,
 ) -> Answer {
     let resource = target.endpoint.resource();
-    let body = typed(target, subresource, body);
+    let mut body = typed(target, subresource, body);
+    if subresource.is_none() {
+        let manager = write::manager(asked, wanted);
+        api.registry.note_owner(&target, &mut body, &write::options(asked, wanted, &manager));
+    }
     match (&*resource.group, &*resource.plural, subresource.map_or("", |it| &*it.name)) {
         ("authorization.k8s.io", plural, "") => access(api, asked, presenter, target, plural, body),
         ("authentication.k8s.io", "tokenreviews", "") => token_review(api, asked, presenter, target, &body).await,
@@ -81,8 +85,9 @@ fn access(
         _ => {
             let namespace = review::rules_namespace(&body)?.to_owned();
             let rules = api.authorizer().rbac.rules_for(asked.user, &namespace);
-            let mut answer = body;
-            answer["status"] = review::rules_status(asked.user, &rules);
+            // It says what may be done, and not where.
+            let answer = json!({"kind": body.get("kind"), "apiVersion": body.get("apiVersion"), "metadata": {},
+                "spec": {}, "status": review::rules_status(asked.user, &rules)});
             return presenter.value(StatusCode::CREATED, &shown(target, answer));
         }
     };

@@ -83,8 +83,9 @@ pub fn start(
 ) -> Result<Response<Body>, Box<Status>> {
     let registry = &api.registry;
     let format = presenter.format.clone();
-    if let Shape::PartialList(_) = format.shape {
-        return Err(Box::new(Status::not_acceptable(&["application/json", "application/vnd.kubernetes.protobuf"])));
+    if matches!(format.shape, Shape::PartialList(_)) || format.media == Media::Yaml {
+        let known = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+        return Err(Box::new(Status::not_acceptable(&known)));
     }
     let initial = wants_initial(&options);
     let listed = if initial { Some(list(registry, endpoint, scope, &options)?) } else { None };
@@ -275,7 +276,10 @@ impl Watching {
     }
 
     fn bookmark(&self, initial_end: bool) -> Bytes {
-        let mut metadata = json!({"resourceVersion": self.revision.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": self.revision.to_string()});
+        if self.registry.catalog().release().minor() < 34 {
+            metadata["creationTimestamp"] = Value::Null;
+        }
         if initial_end {
             metadata["annotations"] = json!({ INITIAL_END: "true" });
         }

@@ -10,8 +10,9 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
 use k8s_patch::json::JsonPatch;
 use k8s_patch::{managed, merge, strategic};
+use k8s_registry::continue_token::ContinueToken;
 use k8s_registry::write::Patch;
-use k8s_registry::{Asker, DeleteOptions, Options, Propagation, Target, Validation};
+use k8s_registry::{Asker, DeleteOptions, ListQuery, Options, Propagation, Target, Validation};
 use k8s_types::decode::Decoded;
 use k8s_types::release::Subresource;
 use k8s_types::status::quote;
@@ -51,7 +52,8 @@ impl Api {
         let presenter = self.presenter(asked)?;
         let wanted = WriteOptions::parse(asked.query, "CreateOptions", false, false)?;
         if target.endpoint.prefix.is_empty() || subresource.is_some() {
-            let body = sent.value(self)?;
+            let kind = subresource.map_or(&target.endpoint.resource().kind, |it| &it.kind.kind);
+            let body = sent.value(self, kind)?;
             return reviews::create(self, asked, &presenter, target, subresource, body, &wanted).await;
         }
         let (object, mut warnings) = self.decode(target, &sent, &wanted)?;
@@ -78,7 +80,8 @@ impl Api {
         let manager = manager(asked, &wanted);
         let options = options(asked, &wanted, &manager);
         if subresource.is_some_and(|it| &*it.name == "scale") {
-            let body = sent.value(self)?;
+            let body = sent.value(self, "Scale")?;
+            is_scale_of(target, &body)?;
             let scale = self.registry.change_scale(target, options, &|_| Ok(body.clone())).await?;
             return presenter.value(StatusCode::OK, &scale.object);
         }
@@ -159,17 +162,19 @@ impl Api {
         let picks: &(dyn Fn(&Value) -> bool + Sync) = &matches;
         let wanted = WriteOptions { dry_run, validation: Validation::Ignore, force: None, manager: None };
         let options = options(asked, &wanted, "");
-        let ended = self
-            .registry
-            .delete_collection(target, (!picked.is_everything()).then_some(picks), &delete, options)
-            .await?;
-        let resource = target.endpoint.resource();
-        let typed = presenter.format.media == Media::Protobuf;
-        let items: Vec<Value> =
-            ended.into_iter().map(|it| if typed { it } else { super::present::untyped(it) }).collect();
-        let list = json!({"kind": format!("{}List", resource.kind), "apiVersion": target.endpoint.api_version,
-            "metadata": {"resourceVersion": self.registry.revision().to_string()}, "items": items});
-        presenter.value(StatusCode::OK, &list)
+        let continue_token = match picked.continue_text.as_str() {
+            "" => None,
+            text => Some(ContinueToken::parse(text)?),
+        };
+        let query = ListQuery {
+            namespace: target.namespace,
+            limit: picked.limit,
+            continue_token,
+            matches: (!picked.is_everything()).then_some(picks),
+            ..ListQuery::default()
+        };
+        let ended = self.registry.delete_collection(target, &query, &delete, options).await?;
+        presenter.list(target.endpoint, &ended)
     }
 
     /// Reads a body as an object of the endpoint's kind.
@@ -182,7 +187,7 @@ impl Api {
         let resource = target.endpoint.resource();
         let decoded = match sent.media {
             Media::Json => target.endpoint.decode(&sent.bytes),
-            Media::Yaml | Media::Protobuf => target.endpoint.conform(sent.value(self)?),
+            Media::Yaml | Media::Protobuf => target.endpoint.conform(sent.value(self, &resource.kind)?),
         };
         let mut decoded: Decoded = decoded.map_err(|error| {
             // What is no JSON has no kind that could be named.
@@ -221,15 +226,20 @@ impl Api {
             delete.grace = integer(asked.query, "gracePeriodSeconds")?;
             delete.orphan = boolean(asked.query, "orphanDependents");
             policy = text("propagationPolicy");
+            (delete.uid, delete.resource_version) = (text("uid"), text("resourceVersion"));
         } else {
             let media = crate::negotiate::content_type(asked.headers)?;
-            let value = Sent { media, bytes: body.clone() }.value(self)?;
+            let value = Sent { media, bytes: body.clone() }.value(self, "DeleteOptions").map_err(unreadable_options)?;
             let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
             if !kind.is_empty() && kind != "DeleteOptions" {
                 let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-                return Err(Box::new(Status::bad_request(format!(
-                    "decoded object cannot be converted to DeleteOptions: {version}, Kind={kind}"
-                ))));
+                let text = format!(
+                    "no kind {} is registered for version {} in scheme \
+                     \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",
+                    quote(kind),
+                    quote(version),
+                );
+                return Err(Box::new(Status::failure(500, "", text, None)));
             }
             delete.grace = value.get("gracePeriodSeconds").and_then(Value::as_i64);
             delete.orphan = value.get("orphanDependents").and_then(Value::as_bool);
@@ -335,6 +345,45 @@ fn mismatch(target: Target<'_>, kind: &str, version: &str) -> Box<Status> {
     }))
 }
 
+/// The body of a delete that is none: upstream's decoder of options does not say whose mistake it is.
+fn unreadable_options(status: Box<Status>) -> Box<Status> {
+    match status.message.split_once("couldn't get version/kind") {
+        Some((_, why)) => {
+            let why = why.rsplit_once(" (").map_or(why, |(why, _)| why);
+            Box::new(Status::failure(500, "", format!("couldn't get version/kind{why}"), None))
+        }
+        None => status,
+    }
+}
+
+/// Whether a body is the scale of the object that the path names.
+fn is_scale_of(target: Target<'_>, body: &Value) -> Result<(), Box<Status>> {
+    let text = |at: &str| body.pointer(at).and_then(Value::as_str).unwrap_or_default();
+    let (kind, version) = (text("/kind"), text("/apiVersion").rsplit('/').next().unwrap_or_default());
+    let refused = |text: String| Err(Box::new(Status::bad_request(text)));
+    if kind != "Scale" && !kind.is_empty() {
+        return refused(format!(
+            "{kind} in version {} cannot be handled as a Scale: converting ({version}.{kind}) to \
+             (autoscaling.Scale): unknown conversion",
+            quote(version)
+        ));
+    }
+    let (name, namespace) = (text("/metadata/name"), text("/metadata/namespace"));
+    if !name.is_empty() && name != target.name {
+        return refused(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            target.name
+        ));
+    }
+    if !namespace.is_empty() && namespace != target.namespace {
+        return refused(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the request ({})",
+            target.namespace
+        ));
+    }
+    Ok(())
+}
+
 /// The field manager of a request.
 pub(super) fn manager(asked: &Asked<'_>, wanted: &WriteOptions) -> String {
     wanted.manager.clone().unwrap_or_else(|| {
@@ -360,6 +409,11 @@ fn read_patch(media: &str, body: &Bytes, force: bool) -> Result<Patch, Box<Statu
             let read = crate::yaml::read(body);
             let object =
                 read.map_err(|error| Box::new(Status::bad_request(format!("error decoding YAML: {error}"))))?;
+            if !object.is_object() && !object.is_null() {
+                let text = k8s_patch::json::undecodable(&object, "map[string]interface {}");
+                let begin = "error decoding YAML: error unmarshaling JSON: while decoding JSON";
+                return Err(Box::new(Status::bad_request(format!("{begin}: {text}"))));
+            }
             Ok(Patch::Apply { object, force })
         }
         _ => Err(Box::new(Status::unsupported_media_type(&PATCHES))),

@@ -14,6 +14,18 @@ use serde_json::{Value, json};
 pub(crate) struct Deployment;
 
 impl Kind for Deployment {
+    /// Unlike for other kinds, labels are no part of what a controller reports.
+    fn prepare_for_status_update(&self, object: &mut Value, old: &Value, _cx: &Context<'_>) {
+        crate::kind::keep_all_but_status(object, old);
+        let labels = old.at("metadata").get("labels").cloned();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            match labels {
+                Some(labels) => drop(metadata.insert("labels".to_owned(), labels)),
+                None => drop(metadata.shift_remove("labels")),
+            }
+        }
+    }
+
     fn default(&self, object: &mut Value, cx: &Context<'_>) {
         set_default(object, "status", json!({}));
         let Some(spec) = object_made(object, "spec") else { return };

@@ -44,6 +44,7 @@ pub fn validate_object_meta(object: &Value, namespaced: bool, rule: NameRule, pa
     }
     errors.extend(nonnegative(meta.int("generation"), &path.child("generation")));
     errors.extend(validate_common(meta, path));
+    errors.extend(validate_finalizers(meta, &path.child("finalizers")));
     errors
 }
 
@@ -80,7 +81,6 @@ fn validate_common(meta: &Value, path: &Path) -> Errors {
         errors.extend(validate_annotations(annotations, &path.child("annotations")));
     }
     errors.extend(owners::validate(meta.items("ownerReferences"), &path.child("ownerReferences")));
-    errors.extend(validate_finalizers(meta, &path.child("finalizers")));
     errors.extend(validate_managed_fields(meta.items("managedFields"), &path.child("managedFields")));
     errors
 }

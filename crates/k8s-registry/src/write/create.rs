@@ -2,7 +2,7 @@
 
 use super::{Beside, Done, Options, Target, meta, refuse};
 use crate::admission::{Attempt, Operation};
-use crate::encoding::Stored;
+use crate::encoding::{self, Stored};
 use crate::registry::{Registry, failure};
 use k8s_kinds::meta::{validate_object_meta, validate_object_meta_update};
 use k8s_types::{Details, Path, Status};
@@ -59,12 +59,15 @@ impl Registry {
             meta::set(&mut object, "generation", 1);
         }
         target.endpoint.show(&mut object);
+        encoding::arrange(&mut object);
         let attempt = self.attempt(&target, Operation::Create, &options);
         let tries = if generate && cx.minor >= 30 { NAMES } else { 1 };
         for _ in 0..tries {
             if generate {
                 let name = meta::generate_name(meta::text(&object, "generateName"));
                 meta::set(&mut object, "name", name);
+                // Some defaults come from the name.
+                self.default(&target, &mut object, cx);
             }
             let name = meta::text(&object, "name").to_owned();
             if let Some(done) = self.store_new(&target, &name, &object, &attempt, cx).await? {
@@ -108,14 +111,14 @@ impl Registry {
             if self.find(target.endpoint, target.namespace, name)?.is_some() {
                 return Ok(None);
             }
-            self.namespace_stays(target, &mut beside)?;
+            self.namespace_stays(target, name, &mut beside)?;
             let done = |object| Done { object, created: true, deleted: false, warnings: Vec::new() };
             if attempt.dry_run {
                 return Ok(Some(done(object)));
             }
             let value = self.encode(target, &object);
             if let Some(revision) = self.commit(key.clone(), 0, Some(value), beside).await? {
-                meta::set(&mut object, "resourceVersion", revision.to_string());
+                encoding::set_version(&mut object, revision);
                 return Ok(Some(done(object)));
             }
             // Somebody took the name or an address, or the namespace changed meanwhile.
@@ -142,7 +145,12 @@ impl Registry {
     }
 
     /// A namespace must be there and stay for something to be made in it.
-    pub(super) fn namespace_stays(&self, target: &Target<'_>, beside: &mut Beside) -> Result<(), Box<Status>> {
+    pub(super) fn namespace_stays(
+        &self,
+        target: &Target<'_>,
+        name: &str,
+        beside: &mut Beside,
+    ) -> Result<(), Box<Status>> {
         if !target.endpoint.resource().namespaced {
             return Ok(());
         }
@@ -157,16 +165,16 @@ impl Registry {
         let stored = Stored::from(kv);
         let suspect = stored.bytes.windows(17).any(|it| it == b"deletionTimestamp");
         if suspect && meta::is_terminating(&self.read(namespaces, &stored)) {
-            return Err(self.terminating(target));
+            return Err(self.terminating(target, name));
         }
         beside.compares.push(store::Compare::ModRevision(key, stored.revision));
         Ok(())
     }
 
-    fn terminating(&self, target: &Target<'_>) -> Box<Status> {
+    fn terminating(&self, target: &Target<'_>, name: &str) -> Box<Status> {
         let why =
             format!("unable to create new content in namespace {} because it is being terminated", target.namespace);
-        let mut status = Status::forbidden(target.endpoint.group_resource(), target.name, &why);
+        let mut status = Status::forbidden(target.endpoint.group_resource(), name, &why);
         let cause = k8s_types::Cause {
             reason: "NamespaceTerminating".to_owned(),
             message: format!("namespace {} is being terminated", target.namespace),
@@ -176,8 +184,14 @@ impl Registry {
         Box::new(status)
     }
 
-    /// What is wrong with a change of metadata.
-    pub(super) fn meta_errors(object: &Value, old: &Value) -> k8s_types::Errors {
-        validate_object_meta_update(object, old, &Path::new("metadata"))
+    /// What is wrong with a change of metadata. It is told twice: upstream looks once for all kinds, and each kind once
+    /// more.
+    pub(super) fn meta_errors(target: &Target<'_>, object: &Value, old: &Value) -> k8s_types::Errors {
+        let (kind, path) = (target.endpoint.kind, Path::new("metadata"));
+        let namespaced = target.endpoint.resource().namespaced;
+        let mut errors = validate_object_meta(object, namespaced, kind.name_rule(), &path);
+        errors.extend(validate_object_meta_update(object, old, &path));
+        errors.extend(errors.clone());
+        errors
     }
 }

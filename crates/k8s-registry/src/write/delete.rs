@@ -2,7 +2,7 @@
 
 use super::{Beside, Done, Options, ROUNDS, Target, meta};
 use crate::admission::Operation;
-use crate::encoding::Stored;
+use crate::encoding::{self, Stored};
 use crate::registry::Registry;
 use jiff::SignedDuration;
 use k8s_types::status::quote;
@@ -109,27 +109,60 @@ impl Registry {
         let grace = grace(target, delete, live);
         let held = holds_itself(target, live);
         if finalizers.is_empty() && grace == 0 && !held {
-            if options.dry_run {
-                return Ok(done(live.clone(), true));
-            }
-            let gone = self.remove(target, stored, live).await?;
-            return Ok(gone.and_then(|revision| {
-                let mut object = live.clone();
-                meta::set(&mut object, "resourceVersion", revision.to_string());
-                done(object, true)
-            }));
+            return self.end_at_once(target, options, stored, live).await;
         }
         let mut object = live.clone();
         mark(target, &mut object, &finalizers, grace, options);
         if object == *live || options.dry_run {
             return Ok(done(object, false));
         }
-        let value = self.encode(target, &object);
+        let revision = self.store_marked(target, stored, &mut object).await?;
+        Ok(revision.and_then(|_| done(object, false)))
+    }
+
+    /// Ends an object without waiting. One that may take time is first told that it has none: watchers see it marked,
+    /// then gone.
+    async fn end_at_once(
+        &self,
+        target: &Target<'_>,
+        options: &Options<'_>,
+        stored: &Stored,
+        live: &Value,
+    ) -> Result<Option<Done>, Box<Status>> {
+        let mut object = live.clone();
+        let mut last = stored.clone();
+        if takes_time(target) {
+            mark(target, &mut object, &[], 0, options);
+        }
+        if !options.dry_run {
+            if object != *live {
+                let Some(revision) = self.store_marked(target, stored, &mut object).await? else { return Ok(None) };
+                last.revision = revision;
+            }
+            match self.remove(target, &last, live).await? {
+                Some(revision) => encoding::set_version(&mut object, revision),
+                // Marked, and ended by somebody else before it could be here.
+                None if last.revision != stored.revision && self.live(target, target.name)?.is_none() => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Done { object, created: false, deleted: true, warnings: Vec::new() }))
+    }
+
+    /// Stores an object that is on its way out. Returns its new version; `None` when somebody was faster.
+    async fn store_marked(
+        &self,
+        target: &Target<'_>,
+        stored: &Stored,
+        object: &mut Value,
+    ) -> Result<Option<u64>, Box<Status>> {
+        encoding::arrange(object);
+        let value = self.encode(target, object);
         let committed = self.commit(stored.key.clone(), stored.revision, Some(value), Beside::default()).await?;
-        Ok(committed.and_then(|revision| {
-            meta::set(&mut object, "resourceVersion", revision.to_string());
-            done(object, false)
-        }))
+        if let Some(revision) = committed {
+            encoding::set_version(object, revision);
+        }
+        Ok(committed)
     }
 
     /// Takes an object out of the store, with what it holds besides. Returns the version of its end; `None` when
@@ -217,10 +250,15 @@ fn finalizers(target: &Target<'_>, delete: &DeleteOptions, live: &Value) -> Vec<
     finalizers
 }
 
-/// How long the object may take, in seconds: only pods take time.
-fn grace(target: &Target<'_>, delete: &DeleteOptions, live: &Value) -> i64 {
+/// Whether an object may take time to end: only pods do.
+fn takes_time(target: &Target<'_>) -> bool {
     let resource = target.endpoint.resource();
-    if (&*resource.group, &*resource.kind) != ("", "Pod") {
+    (&*resource.group, &*resource.kind) == ("", "Pod")
+}
+
+/// How long the object may take, in seconds.
+fn grace(target: &Target<'_>, delete: &DeleteOptions, live: &Value) -> i64 {
+    if !takes_time(target) {
         return 0;
     }
     let spec = live.get("spec");

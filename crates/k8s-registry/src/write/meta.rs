@@ -57,6 +57,16 @@ pub(super) fn keep(object: &mut Value, old: &Value) {
     }
 }
 
+/// A client that sends an empty list of managed fields of a built-in kind asks for a new beginning of them, as with one
+/// empty entry. (Of a custom resource it asks for nothing.)
+pub(super) fn keep_reset(object: &mut Value) {
+    if let Some(Value::Array(entries)) = of(object).and_then(|it| it.get_mut("managedFields"))
+        && entries.is_empty()
+    {
+        entries.push(Value::Object(Map::new()));
+    }
+}
+
 /// Whether an object is on its way out.
 pub(crate) fn is_terminating(object: &Value) -> bool {
     !text(object, "deletionTimestamp").is_empty()
@@ -88,11 +98,13 @@ pub(super) fn generate_name(base: &str) -> String {
     name
 }
 
-/// Checks that an object lies where the path says, and says so itself.
+/// Checks that an object lies where the path says, and says so itself. What lies in no namespace may say what it likes.
 pub(super) fn place(object: &mut Value, namespaced: bool, namespace: &str) -> Result<(), Box<Status>> {
     let given = text(object, "namespace");
     if !namespaced {
-        // Validation of metadata says what is wrong with a namespace where there is none.
+        if let Some(metadata) = of(object) {
+            metadata.shift_remove("namespace");
+        }
         return Ok(());
     }
     if given.is_empty() {

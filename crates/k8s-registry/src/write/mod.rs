@@ -151,6 +151,11 @@ impl Registry {
         Some(act(&manager))
     }
 
+    /// Notes who owns what in an object that is answered and not stored.
+    pub fn note_owner(&self, target: &Target<'_>, object: &mut Value, options: &Options<'_>) {
+        self.with_manager(target, "", |manager| manager.update(None, object, options.manager, &options.stamp()));
+    }
+
     fn attempt<'a>(&'a self, target: &Target<'a>, operation: Operation, options: &Options<'a>) -> Attempt<'a> {
         Attempt {
             registry: self,

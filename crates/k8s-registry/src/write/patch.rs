@@ -7,7 +7,7 @@ use crate::registry::Registry;
 use k8s_patch::json::JsonPatch;
 use k8s_patch::managed::ApplyError;
 use k8s_patch::{merge, strategic};
-use k8s_types::status::Details;
+use k8s_types::status::{Details, quote};
 use k8s_types::{FieldError, Path, Status};
 use serde_json::Value;
 
@@ -61,8 +61,12 @@ impl Registry {
             }
             Patch::Apply { .. } => {}
         }
+        if !matches!(patch, Patch::Strategic(_)) {
+            same_kind(target, &object)?;
+        }
         let (object, warnings) = self.conformed(target, object, validation)?;
-        Ok(Wanted { object, owned: false, warnings })
+        is_here(target, &object)?;
+        Ok(Wanted { object, owned: false, whole: false, through: None, warnings })
     }
 
     /// Brings a patched object into its kind's form.
@@ -73,11 +77,7 @@ impl Registry {
         validation: Validation,
     ) -> Result<(Value, Vec<String>), Box<Status>> {
         let shown = object.clone();
-        let decoded = target.endpoint.conform(object).map_err(|error| {
-            // The value is what came out; its type is what is wrong with it.
-            let error = FieldError::invalid(&Path::new("patch"), shown.to_string(), &error.to_string());
-            target.invalid("", &[error])
-        })?;
+        let decoded = target.endpoint.conform(object).map_err(|error| unusable(&shown, &error.to_string()))?;
         let texts: Vec<String> = decoded.strict.iter().map(ToString::to_string).collect();
         let mut warnings = Vec::new();
         match validation {
@@ -85,9 +85,7 @@ impl Registry {
             Validation::Ignore => {}
             Validation::Warn => warnings = texts,
             Validation::Strict => {
-                let text = format!("strict decoding error: {}", texts.join(", "));
-                let error = FieldError::invalid(&Path::new("patch"), shown.to_string(), &text);
-                return Err(target.invalid("", &[error]));
+                return Err(unusable(&shown, &format!("strict decoding error: {}", texts.join(", "))));
             }
         }
         Ok((decoded.value, warnings))
@@ -111,7 +109,8 @@ impl Registry {
             });
             let object = laid.ok_or_else(no_type)?.map_err(|error| refused(&target, &error))?;
             let (object, warnings) = self.conformed(&target, object, options.validation)?;
-            Ok(Wanted { object, owned: true, warnings })
+            is_here(&target, &object)?;
+            Ok(Wanted { object, owned: true, whole: false, through: None, warnings })
         };
         self.change(target, options, &make).await
     }
@@ -135,6 +134,7 @@ impl Registry {
             self.with_manager(&target, "", |manager| manager.apply(None, &applied, options.manager, force, &now));
         let object = laid.ok_or_else(no_type)?.map_err(|error| refused(&target, &error))?;
         let (mut object, warnings) = self.conformed(&target, object, options.validation)?;
+        is_here(&target, &object)?;
         meta::name(&mut object, target.name)?;
         meta::place(&mut object, target.endpoint.resource().namespaced, target.namespace)?;
         meta::wipe(&mut object);
@@ -145,6 +145,72 @@ impl Registry {
         done.warnings.extend(warnings);
         Ok(done)
     }
+}
+
+/// What a patch came to is no object of the kind. The value is what came out, members sorted as patches leave them;
+/// its type is what is wrong with it.
+fn unusable(value: &Value, why: &str) -> Box<Status> {
+    let mut sorted = value.clone();
+    if let Some(members) = sorted.as_object_mut() {
+        members.sort_keys();
+    }
+    let error = FieldError::invalid(&Path::new("patch"), sorted.to_string(), why);
+    Box::new(Status::invalid("", "", "", &[error]))
+}
+
+/// A patch can't make another kind of an object.
+fn same_kind(target: &Target<'_>, object: &Value) -> Result<(), Box<Status>> {
+    let resource = target.endpoint.resource();
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (kind, version) = (text("kind"), text("apiVersion"));
+    if kind == &*resource.kind && version == target.endpoint.api_version {
+        return Ok(());
+    }
+    let known = target.endpoint.release().resources().iter().any(|it| &*it.kind == kind && api_version(it) == version);
+    let short = version.rsplit('/').next().unwrap_or_default();
+    Err(unusable(
+        object,
+        &if known {
+            let inside = resource.group.split('.').next().filter(|it| !it.is_empty()).unwrap_or("core");
+            format!("converting ({short}.{kind}) to ({inside}.{}): unknown conversion", resource.kind)
+        } else {
+            let scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
+            format!("no kind {} is registered for version {} in scheme {}", quote(kind), quote(version), quote(scheme))
+        },
+    ))
+}
+
+fn api_version(resource: &k8s_types::release::Resource) -> String {
+    if resource.group.is_empty() {
+        resource.version.to_string()
+    } else {
+        format!("{}/{}", resource.group, resource.version)
+    }
+}
+
+/// What a patch came to must be called what the path says, and lie where it says.
+fn is_here(target: &Target<'_>, object: &Value) -> Result<(), Box<Status>> {
+    let (name, namespace) = (meta::text(object, "name"), meta::text(object, "namespace"));
+    let refused = |text: String| Err(Box::new(Status::bad_request(text)));
+    if name.is_empty() {
+        return refused(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            target.name
+        ));
+    }
+    if name != target.name {
+        return refused(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            target.name
+        ));
+    }
+    if !target.namespace.is_empty() && !namespace.is_empty() && namespace != target.namespace {
+        return refused(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the request ({})",
+            target.namespace
+        ));
+    }
+    Ok(())
 }
 
 fn no_type() -> Box<Status> {

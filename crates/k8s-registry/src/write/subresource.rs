@@ -6,6 +6,7 @@ use k8s_kinds::Context;
 use k8s_kinds::autoscaling::{apply_scale, scale_of};
 use k8s_kinds::core::namespace;
 use k8s_kinds::core::pod::{self, AssignError};
+use k8s_types::status::GroupResource;
 use k8s_types::{Errors, Status};
 use serde_json::Value;
 
@@ -49,8 +50,13 @@ impl Registry {
     /// # Errors
     /// 404.
     pub fn scale(&self, target: Target<'_>) -> Result<Value, Box<Status>> {
-        let object = self.object(target.endpoint, target.namespace, target.name)?;
         let resource = target.endpoint.resource();
+        let Some(stored) = self.find(target.endpoint, target.namespace, target.name)? else {
+            let group = if resource.group.is_empty() { "autoscaling" } else { &*resource.group };
+            let about = GroupResource { group, resource: &format!("{}/scale", resource.plural) };
+            return Err(Box::new(Status::not_found(about, target.name)));
+        };
+        let object = self.read(target.endpoint, &stored);
         Ok(scale_of(&object, &resource.group, &resource.kind))
     }
 
@@ -75,7 +81,7 @@ impl Registry {
             }
             apply_scale(&mut object, &scale)
                 .map_err(|errors| Box::new(Status::invalid("autoscaling", "Scale", target.name, &errors)))?;
-            Ok(Wanted { object, owned: false, warnings: Vec::new() })
+            Ok(Wanted { object, owned: false, whole: false, through: Some("scale"), warnings: Vec::new() })
         };
         let mut done = self.change(whole, options, &apply).await?;
         done.object = scale_of(&done.object, &resource.group, &resource.kind);
@@ -93,7 +99,7 @@ impl Registry {
         let assign = |live: &Value| {
             let mut object = live.clone();
             pod::assign(&mut object, binding, &cx).map_err(|error: AssignError| refused(&target, &error))?;
-            Ok(Wanted { object, owned: false, warnings: Vec::new() })
+            Ok(Wanted { object, owned: false, whole: false, through: None, warnings: Vec::new() })
         };
         self.change(status, options, &assign).await.map(drop)
     }
@@ -101,7 +107,9 @@ impl Registry {
 
 fn refused(target: &Target<'_>, error: &AssignError) -> Box<Status> {
     Box::new(match error {
-        AssignError::Conflict(why) => Status::conflict(target.endpoint.group_resource(), target.name, why),
+        AssignError::Conflict(why) => {
+            Status::conflict(GroupResource { group: "", resource: "pods/binding" }, target.name, why)
+        }
         AssignError::BadRequest(why) => Status::bad_request(why.clone()),
     })
 }

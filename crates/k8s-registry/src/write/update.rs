@@ -2,7 +2,7 @@
 
 use super::{Beside, Done, Options, ROUNDS, Target, meta, refuse};
 use crate::admission::Operation;
-use crate::encoding::Stored;
+use crate::encoding::{self, Stored};
 use crate::registry::Registry;
 use k8s_kinds::Context;
 use k8s_patch::managed::keep_times;
@@ -14,6 +14,10 @@ pub(super) struct Wanted {
     pub(super) object: Value,
     /// Whether field ownership is written into it already.
     pub(super) owned: bool,
+    /// Whether somebody sent all of it, and with its uid says which object it is about.
+    pub(super) whole: bool,
+    /// The subresource that the owner writes through, if the target does not say it.
+    pub(super) through: Option<&'static str>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -43,7 +47,7 @@ impl Registry {
             ))));
         }
         meta::place(&mut body, target.endpoint.resource().namespaced, target.namespace)?;
-        let unconditional = meta::text(&body, "resourceVersion").is_empty();
+        let unconditional = is_any(meta::text(&body, "resourceVersion"));
         if target.endpoint.kind.allows_create_on_update()
             && target.subresource.is_empty()
             && unconditional
@@ -58,7 +62,7 @@ impl Registry {
                 let error = k8s_types::FieldError::invalid(&path, 0, "must be specified for an update");
                 return Err(target.invalid(target.name, &[error]));
             }
-            Ok(Wanted { object: body.clone(), owned: false, warnings: Vec::new() })
+            Ok(Wanted { object: body.clone(), owned: false, whole: true, through: None, warnings: Vec::new() })
         };
         self.change(target, options, &make).await
     }
@@ -95,14 +99,17 @@ impl Registry {
         live: &Value,
         wanted: Wanted,
     ) -> Result<Option<Done>, Box<Status>> {
-        let Wanted { mut object, owned, mut warnings } = wanted;
+        let Wanted { mut object, owned, whole, through, mut warnings } = wanted;
         meta::name(&mut object, target.name)?;
         meta::place(&mut object, target.endpoint.resource().namespaced, target.namespace)?;
-        self.same_object(target, stored, live, &mut object)?;
+        self.same_object(target, stored, live, &mut object, whole)?;
         meta::keep(&mut object, live);
+        meta::keep_reset(&mut object);
         self.default(target, &mut object, cx);
         if !owned {
-            self.with_manager(target, target.subresource, |manager| {
+            refuse(target, target.name, &operations(target, &object))?;
+            let through = through.unwrap_or(target.subresource);
+            self.with_manager(target, through, |manager| {
                 manager.update(Some(live), &mut object, options.manager, cx.now);
             });
         }
@@ -112,7 +119,7 @@ impl Registry {
         // Before the object is checked: what the server allocates has to be there then.
         let mut beside = Beside::default();
         self.allocate(target, &mut object, Some(live), &mut beside)?;
-        let mut errors = Self::meta_errors(&object, live);
+        let mut errors = Self::meta_errors(target, &object, live);
         errors.extend(self.subresource_errors(target, &object, live, cx));
         refuse(target, target.name, &errors)?;
         self.check(&attempt, &object, Some(live))?;
@@ -132,7 +139,7 @@ impl Registry {
         let value = self.encode(target, &object);
         let committed = self.commit(stored.key.clone(), stored.revision, Some(value), beside).await?;
         Ok(committed.and_then(|revision| {
-            meta::set(&mut object, "resourceVersion", revision.to_string());
+            encoding::set_version(&mut object, revision);
             done(object, false)
         }))
     }
@@ -144,9 +151,10 @@ impl Registry {
         stored: &Stored,
         live: &Value,
         object: &mut Value,
+        whole: bool,
     ) -> Result<(), Box<Status>> {
         let version = meta::text(object, "resourceVersion");
-        if version.is_empty() {
+        if is_any(version) {
             meta::set(object, "resourceVersion", stored.revision.to_string());
         } else {
             let parsed = version.parse::<u64>().map_err(|_| {
@@ -157,8 +165,9 @@ impl Registry {
                 return Err(Box::new(Status::modified(target.endpoint.group_resource(), target.name)));
             }
         }
+        // A patch that changes the uid is refused by what validates metadata.
         let (given, uid) = (meta::text(object, "uid"), meta::text(live, "uid"));
-        if !given.is_empty() && given != uid {
+        if whole && !given.is_empty() && given != uid {
             let why = format!(
                 "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
                  failed: UID in precondition: {given}, UID in object meta: {uid}",
@@ -180,7 +189,27 @@ impl Registry {
             meta::set(object, "generation", generation + i64::from(changed));
         }
         target.endpoint.show(object);
+        encoding::arrange(object);
     }
+}
+
+/// What is wrong with the operations of managed fields that a client sent.
+fn operations(target: &Target<'_>, object: &Value) -> k8s_types::Errors {
+    let sent = object.get("metadata").and_then(|it| it.get("managedFields")).and_then(Value::as_array);
+    let sent = sent.filter(|_| target.subresource.is_empty());
+    // One empty entry asks for no more entries.
+    let several = sent.into_iter().flatten().filter(|it| it.as_object().is_none_or(|it| !it.is_empty()));
+    let operation = |entry: &Value| entry.get("operation").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let wrong = several.map(operation).filter(|it| !matches!(it.as_str(), "Apply" | "Update"));
+    let path = k8s_types::Path::new("metadata.managedFields.operation");
+    let error = |it: String| k8s_types::FieldError::invalid(&path, it, "must be `Apply` or `Update`");
+    // As often as all that is wrong with metadata.
+    wrong.flat_map(|it| std::iter::repeat_n(error(it), 4)).collect()
+}
+
+/// Whether a resource version is whichever there is.
+fn is_any(version: &str) -> bool {
+    version.is_empty() || version == "0"
 }
 
 /// Whether a change is one of generations: of anything but metadata and status.

@@ -1,7 +1,7 @@
 //! The end of objects, and of the namespaces that they are in.
 
 use crate::harness::{Cluster, code, named, pod, version};
-use k8s_registry::{DeleteOptions, Propagation, Target};
+use k8s_registry::{DeleteOptions, ListQuery, Propagation, Target};
 use serde_json::{Value, json};
 
 fn finalizers(object: &Value) -> Vec<&str> {
@@ -142,11 +142,13 @@ async fn a_collection_is_deleted_one_by_one() {
     let (registry, target) = (&cluster.registry, maps.target(""));
     let delete = DeleteOptions::default();
     let picked = |object: &Value| object["metadata"]["labels"]["l"] == "x";
-    let dry = registry.delete_collection(target, Some(&picked), &delete, maps.dry().options).await.unwrap();
-    assert_eq!((dry.len(), maps.names().len()), (2, 3));
-    let ended = registry.delete_collection(target, Some(&picked), &delete, maps.options).await.unwrap();
-    assert_eq!((ended.len(), maps.names()), (2, vec!["b".to_owned(), "c".to_owned()]));
-    registry.delete_collection(target, None, &delete, maps.options).await.unwrap();
+    let some = ListQuery { namespace: target.namespace, matches: Some(&picked), ..ListQuery::default() };
+    let dry = registry.delete_collection(target, &some, &delete, maps.dry().options).await.unwrap();
+    assert_eq!((dry.items.len(), maps.names().len()), (2, 3));
+    let ended = registry.delete_collection(target, &some, &delete, maps.options).await.unwrap();
+    assert_eq!((ended.items.len(), maps.names()), (2, vec!["b".to_owned(), "c".to_owned()]));
+    let all = ListQuery { namespace: target.namespace, ..ListQuery::default() };
+    registry.delete_collection(target, &all, &delete, maps.options).await.unwrap();
     assert_eq!(maps.names(), ["c"], "which has a finalizer");
     assert!(cluster.api("v1/configmaps", "other").exists("a"));
 }

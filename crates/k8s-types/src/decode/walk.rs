@@ -245,7 +245,10 @@ impl<'t> Context<'t> {
 /// Puts a field's value into its object, where it is one.
 fn keep(object: &mut Map<String, Value>, field: &Field, value: Option<Value>) {
     match value {
-        Some(value) if !is_absence(field, &value) => _ = object.insert((*field.name).to_owned(), value),
+        // No managed fields is a wish, too: that nobody owns anything from now on.
+        Some(value) if !is_absence(field, &value) || &*field.name == "managedFields" => {
+            _ = object.insert((*field.name).to_owned(), value)
+        }
         // The last one counts, even where it is nothing.
         Some(_) => _ = object.shift_remove(&*field.name),
         None => {}

@@ -26,7 +26,7 @@ pub const MAGIC: [u8; 4] = *b"k8s\0";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// They do not begin as a body does.
-    #[error("provided data does not appear to be a protobuf message, expected prefix {MAGIC:?}")]
+    #[error("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")]
     NoMagic,
     /// They end too early, or a number is malformed.
     #[error("unexpected EOF")]

@@ -157,7 +157,8 @@ fn without_empty_lists(release: &Release, value: &mut Value, id: TypeId) {
         deep(release, value, &field.shape);
         let container = matches!(field.shape, Shape::List { .. } | Shape::Map { .. });
         let empty = value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
-        !(container && field.empty == Empty::Shown && empty)
+        let kept = field.empty == Empty::Shown || name == "managedFields";
+        !(container && kept && empty)
     });
 }
 
