@@ -104,7 +104,7 @@ files! {
         "controller-sched" 1, "controller-sts" 1, "fresh-with-controller-manager" 1;
     custom_resources: "crd" 1, "crd-cel" 1, "crd-schema" 1, "machinery-crd" 1, "patch-json-crd" 1, "ssa-crd" 1,
         "ssa-matrix" 1, "strict" 1;
-    deletion: "delete" 2;
+    deletion: "delete" 1;
     discovery: "discovery" 1, "negotiation" 1, "protobuf" 1;
     errors: "crud" 2, "errors" 2;
     fresh: "fresh-apiserver" 1, "fresh-misc" 1;

@@ -100,7 +100,10 @@ impl Client {
         let (response, sender) = self.exchange(who, request).await?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-        self.idle.lock().unwrap().entry(who.clone()).or_default().push(sender);
+        // A connection whose body was refused half way is about to be closed.
+        if head.status != 413 {
+            self.idle.lock().unwrap().entry(who.clone()).or_default().push(sender);
+        }
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 

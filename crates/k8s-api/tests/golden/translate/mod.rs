@@ -1,10 +1,12 @@
 //! From what 1.20 answered to what 1.34 answers: small rules, each with its reason and the minor since which it holds.
 
 mod objects;
+mod outcomes;
 mod texts;
 mod verdicts;
 
 pub use objects::expected;
+pub use outcomes::{is_relaid, outcome, page, place};
 pub use texts::{by_a_runtime, cause, text};
 pub use verdicts::verdict;
 
@@ -46,6 +48,22 @@ rules! {
     RESET_FIELDS, "reset-fields", 22, "the status is not owned through the main path";
     DEPRECATIONS, "deprecation-warnings", 33, "a resource is deprecated";
     NEGOTIATION, "negotiation-texts", 21, "refusals of media types name those that are taken";
+    SELECTORS, "selector-texts", 22, "refusals of label selectors are field errors, and list the operators by name";
+    APPLY_TYPE, "apply-object-type", 26, "an apply's kind and version are checked before anything else";
+    LIST_KEYS, "list-keys", 24, "keys of lists have the schema's defaults, and all of them must be missing to be refused";
+    NO_PATHS, "no-paths-in-404", 22, "a path that there is not is answered by a page, not by the list of paths";
+    LAYOUT, "layout", 23, "indented JSON is laid out anew as a whole, and says what a newer server says";
+    DUPLICATES, "duplicates-in-sets", 26, "sets with duplicates have owners";
+    NO_EXPORT, "no-export", 21, "objects can't be exported";
+    DECODED_FIRST, "patches-decoded-first", 25, "the body of a patch is decoded before it is applied";
+    NAMESPACE_OF_PATH, "namespace-of-path", 22, "an object without a namespace is in that of the path";
+    GRACE, "negative-grace", 22, "a negative grace period is one second";
+    DELETED_AT, "deleted-at", 27, "what is deleted is answered in the version of its end";
+    TOKENS, "no-token-secrets", 24, "pods get tokens without secrets";
+    EMPTY_OWNED, "empty-maps-owned", 21, "empty maps that were applied are owned";
+    WHO_AM_I, "who-am-i", 28, "everybody may ask who they are";
+    SWAGGER, "swagger-type", 24, "the OpenAPI document is sent as JSON";
+    SELECTABLE, "selectable-fields", 29, "more fields can be selected by";
     BUILD, "build", 24, "the release, its checks and its paths are the server's own";
 }
 

@@ -14,6 +14,7 @@ fn added(kind: &str) -> Added {
             ("/spec/suspend", || json!(false)),
             ("/spec/podReplacementPolicy", || json!("TerminatingOrFailed")),
             ("/metadata/generation", || json!("<n>")),
+            ("/spec/manualSelector", || json!(false)),
         ],
         "CronJob" | "Pod" => &[("/metadata/generation", || json!("<n>"))],
         "StatefulSet" => &[
@@ -29,8 +30,12 @@ fn added(kind: &str) -> Added {
 /// Owned fields that came with these defaults: an owner of the first owns the second, too.
 fn owned(kind: &str) -> &'static [(&'static str, &'static str)] {
     match kind {
-        "Service" => &[("/f:spec/f:sessionAffinity", "f:internalTrafficPolicy")],
+        "Service" => &[
+            ("/f:spec/f:sessionAffinity", "f:internalTrafficPolicy"),
+            ("/f:spec/f:clusterIP", "f:internalTrafficPolicy"),
+        ],
         "Job" => &[
+            ("/f:spec/f:backoffLimit", "f:manualSelector"),
             ("/f:spec/f:backoffLimit", "f:completionMode"),
             ("/f:spec/f:backoffLimit", "f:suspend"),
             ("/f:spec/f:backoffLimit", "f:podReplacementPolicy"),
@@ -66,6 +71,8 @@ fn without_null_times(value: &mut Value) -> bool {
             if null {
                 map.shift_remove("creationTimestamp");
             }
+            // Nor is it owned.
+            let null = map.shift_remove("f:creationTimestamp").is_some() || null;
             map.values_mut().fold(null, |any, it| without_null_times(it) | any)
         }
         _ => false,
@@ -89,6 +96,7 @@ fn each(value: &mut Value, kind: &str, resource: &str, visit: &mut dyn FnMut(&st
         "PartialObjectMetadata" => match resource {
             "namespaces" => "Namespace",
             "pods" => "Pod",
+            "services" => "Service",
             "jobs" => "Job",
             "cronjobs" => "CronJob",
             _ => "",
@@ -108,6 +116,10 @@ fn namespace(object: &mut Map<String, Value>) {
     let metadata = &mut object["metadata"];
     let name = metadata["name"].clone();
     metadata["labels"]["kubernetes.io/metadata.name"] = name;
+    // A name that the server made up was not there yet when owners were noted.
+    if metadata.get("generateName").is_some() {
+        return;
+    }
     own(metadata, "", |fields| {
         let labels = &mut fields["f:metadata"]["f:labels"];
         labels["."] = json!({});
@@ -160,7 +172,10 @@ fn newer_fields(kind: &str, object: &mut Map<String, Value>) -> bool {
 /// Labels of 1.27 beside the old ones; the selector is of the new one.
 fn job(object: &mut Map<String, Value>) -> bool {
     let mut whole = Value::Object(std::mem::take(object));
-    let mut changed = false;
+    // Generations are the server's own since they are counted.
+    let generation = whole.pointer_mut("/metadata/generation");
+    let mut changed = generation.is_some();
+    generation.into_iter().for_each(|it| *it = json!("<n>"));
     for at in ["/metadata/labels", "/spec/template/metadata/labels", "/spec/selector/matchLabels"] {
         let Some(labels) = whole.pointer_mut(at).and_then(Value::as_object_mut) else { continue };
         for old in ["controller-uid", "job-name"] {

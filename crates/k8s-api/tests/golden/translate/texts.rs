@@ -8,9 +8,15 @@ const WORDINGS: &[(&str, &str)] = &[
     // Ingresses were of another group inside.
     ("Ingress.extensions ", "Ingress.networking.k8s.io "),
     ("ingresses.extensions ", "ingresses.networking.k8s.io "),
+    (
+        "resourceVersionMatch is forbidden for watch",
+        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+    ),
+    ("kind must not be empty", "must not be empty"),
     ("name must not be empty", "must not be empty"),
     ("uid must not be empty", "must not be empty"),
     ("in references for x and y", "in references for X/x and X/y"),
+    ("in references for e and f", "in references for Pod/e and Pod/f"),
     ("less than or equal to cpu limit", "less than or equal to cpu limit of 1"),
     ("less than or equal to memory limit", "less than or equal to memory limit of 1Gi"),
     ("equal to example.com/gpu limit", "equal to example.com/gpu limit of 2"),
@@ -118,6 +124,9 @@ pub fn text(want: &str, got: &str, mut is: impl FnMut(&str) -> bool) -> Option<&
     if newer != want && is(&newer) {
         return Some(&REWORDED);
     }
+    if of_typed_object(want, got) {
+        return Some(&REWORDED);
+    }
     if same_but_for_the_value(&newer, got) {
         return Some(&VALUES_AS_JSON);
     }
@@ -161,6 +170,14 @@ fn same_but_for_the_value(want: &str, got: &str) -> bool {
         return head == found && GO.iter().any(|it| value.contains(it)) && (bare || (old.is_some() && old == new));
     }
     false
+}
+
+/// Whether both complain the same of a typed object; newer servers say which one.
+fn of_typed_object(want: &str, got: &str) -> bool {
+    let lead = "failed to create typed patch object";
+    let why = want.strip_prefix(lead).and_then(|it| it.strip_prefix(": "));
+    let which = got.strip_prefix(lead).and_then(|it| it.strip_prefix(" (")?.split_once("): "));
+    why.is_some() && why == which.map(|(_, why)| why)
 }
 
 /// Whether both texts go on in a library's words at the same place.
