@@ -1,14 +1,16 @@
-//! What every request goes through, outermost first: audit id, request info, authentication, flow control's marks,
-//! impersonation, authorization, and only then whatever serves the path.
+//! What every request goes through, outermost first: audit id, request info, authentication, impersonation,
+//! flow control, authorization, and only then whatever serves the path.
 
 use crate::api::Api;
-use crate::authentication::{AnonymousAccess, ConnectionUser, authenticate, is_health};
+use crate::authentication::{AnonymousAccess, ConnectionUser, authenticate};
+use crate::flow::FlowControl;
+use crate::flow::deadline::Span;
+use crate::flow::table::{Class, Marks};
 use crate::health::Health;
 use crate::identity::{to_info, to_user};
 use crate::request::RequestInfo;
 use crate::respond::{self, Body, Layout};
 use crate::version::VersionInfo;
-use aws_lc_rs::digest::{SHA256, digest};
 use base::KubernetesRelease;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -17,6 +19,7 @@ use k8s_authn::impersonation::{Check, Impersonation, NoUser, Part};
 use k8s_authz::{Attributes, User};
 use k8s_types::Status;
 use k8s_types::selectors::FieldTerm;
+use tokio::time::{Instant, timeout_at};
 
 /// The longest audit id that is taken over from a client; upstream's limit.
 const LONGEST_AUDIT_ID: usize = 64;
@@ -29,21 +32,13 @@ pub struct Chain {
     pub health: Health,
     /// The cluster's API.
     pub api: Api,
-    probes: Flow,
-    everything_else: Flow,
+    /// Whose turn it is.
+    pub flow: FlowControl,
 }
 
-/// The ids of a flow schema and of its priority level, as answers carry them.
-struct Flow {
-    schema: HeaderValue,
-    level: HeaderValue,
-}
-
-/// An answer before its common headers, and the flow it ran in. A refused credential never gets as far as to run in
-/// one.
-struct Outcome<'a> {
+/// An answer before its common headers, and who asked, where that is known.
+struct Outcome {
     response: Response<Body>,
-    flow: Option<&'a Flow>,
     user: Option<User>,
 }
 
@@ -62,16 +57,9 @@ pub struct Asked<'a> {
 }
 
 impl Chain {
-    /// The chain of a cluster of `release`; `uid` is what no other cluster has.
-    pub fn new(release: &KubernetesRelease, uid: &str, health: Health, api: Api) -> Self {
-        Self {
-            access: AnonymousAccess::of(release.version),
-            version: VersionInfo::of(release),
-            health,
-            api,
-            probes: Flow::new(uid, "probes", "exempt"),
-            everything_else: Flow::new(uid, "global-default", "global-default"),
-        }
+    /// The chain of a cluster of `release`.
+    pub fn new(release: &KubernetesRelease, health: Health, api: Api, flow: FlowControl) -> Self {
+        Self { access: AnonymousAccess::of(release.version), version: VersionInfo::of(release), health, api, flow }
     }
 
     /// Answers `request`, which came over a connection of `connection`'s.
@@ -84,10 +72,6 @@ impl Chain {
         let started = std::time::Instant::now();
         let outcome = self.outcome(&parts, body, connection).await;
         let mut response = outcome.response;
-        if let Some(flow) = outcome.flow {
-            response.headers_mut().insert(respond::FLOW_SCHEMA, flow.schema.clone());
-            response.headers_mut().insert(respond::PRIORITY_LEVEL, flow.level.clone());
-        }
         tracing::debug!(
             target: "audit",
             audit_id = audit_id.to_str().unwrap_or_default(),
@@ -102,37 +86,71 @@ impl Chain {
         if parts.method == Method::HEAD { respond::without_body(response) } else { response }
     }
 
-    async fn outcome<B>(&self, parts: &hyper::http::request::Parts, body: B, connection: &ConnectionUser) -> Outcome<'_>
+    async fn outcome<B>(&self, parts: &hyper::http::request::Parts, body: B, connection: &ConnectionUser) -> Outcome
     where
         B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
+        let came = Instant::now();
         let query = parts.uri.query().unwrap_or_default();
         let headers = &parts.headers;
         let layout = Layout::wanted(query, headers);
-        let refused = |response| Outcome { response, flow: None, user: None };
+        let refused = |response| Outcome { response, user: None };
         let Ok(info) = RequestInfo::parse(&parts.method, parts.uri.path(), query) else {
             return refused(respond::text(StatusCode::BAD_REQUEST, "400 Bad Request"));
+        };
+        let span = match Span::of(&info, query) {
+            Ok(span) => span,
+            Err(status) => return refused(respond::failure(layout, &status)),
         };
         let now = Timestamp::now();
         let user = authenticate(&self.api, self.access, &info, headers, connection, now).await;
         let Ok(user) = user else { return refused(respond::failure(layout, &Status::unauthorized())) };
-        let flow = Some(if is_health(&info.path) { &self.probes } else { &self.everything_else });
         let user = match self.impersonated(user, &info, headers) {
             Ok(user) => user,
-            Err(Refusal::Status(status)) => {
-                return Outcome { response: respond::failure(layout, &status), flow, user: None };
-            }
-            Err(Refusal::Page(text)) => {
-                let response = respond::text(StatusCode::INTERNAL_SERVER_ERROR, text);
-                return Outcome { response, flow, user: None };
-            }
+            Err(Refusal::Status(status)) => return refused(respond::failure(layout, &status)),
+            Err(Refusal::Page(text)) => return refused(respond::text(StatusCode::INTERNAL_SERVER_ERROR, text)),
         };
         let asked = Asked { info: &info, query, headers, user: &user, now };
-        let response = match self.allowed(&asked, &info.verb) {
-            Ok(()) => self.serve(&asked, body, layout).await,
-            Err(status) => respond::failure(layout, &status),
+        let turn = self.in_turn(&asked, body, layout, span);
+        let response = match span {
+            Span::Watch | Span::Stream => turn.await,
+            Span::Within(time) => timeout_at(came + time, turn).await.unwrap_or_else(|_| {
+                let status = Status::timeout("request did not complete within the allotted timeout", None);
+                respond::failure(layout, &status)
+            }),
         };
-        Outcome { response, flow, user: Some(user) }
+        Outcome { response, user: Some(user) }
+    }
+
+    /// Answers when it is the request's turn. A watch has its seat until its answer has begun; what streams otherwise
+    /// needs none.
+    async fn in_turn<B>(&self, asked: &Asked<'_>, body: B, layout: Layout, span: Span) -> Response<Body>
+    where
+        B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let class = if span == Span::Stream { None } else { self.flow.classify(asked.user, asked.info) };
+        let Some(Class { level, flow, marks }) = class else { return self.if_allowed(asked, body, layout).await };
+        let mut response = match level.seat(flow, span.patience()).await {
+            Ok(_seat) => self.if_allowed(asked, body, layout).await,
+            Err(rejection) => {
+                tracing::debug!(user = asked.user.name, ?rejection, "no seat");
+                respond::too_many_requests()
+            }
+        };
+        let Marks { schema, level } = marks;
+        response.headers_mut().insert(respond::FLOW_SCHEMA, schema);
+        response.headers_mut().insert(respond::PRIORITY_LEVEL, level);
+        response
+    }
+
+    async fn if_allowed<B>(&self, asked: &Asked<'_>, body: B, layout: Layout) -> Response<Body>
+    where
+        B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        match self.allowed(asked, &asked.info.verb) {
+            Ok(()) => self.serve(asked, body, layout).await,
+            Err(status) => respond::failure(layout, &status),
+        }
     }
 
     /// Whether the asker may do what is asked; `verb` is the request's own, or another about the same.
@@ -239,23 +257,6 @@ fn attributes<'a>(asked: &'a Asked<'_>, verb: &'a str, fields: &'a [FieldTerm]) 
             ..Attributes::resource(asked.user, verb, &it.group, &it.resource)
         },
     }
-}
-
-impl Flow {
-    fn new(uid: &str, schema: &str, level: &str) -> Self {
-        Self { schema: object_uid(uid, "flowschemas", schema), level: object_uid(uid, "prioritylevels", level) }
-    }
-}
-
-/// The uid of an object that a cluster has from its birth: the same for as long as the cluster lives.
-fn object_uid(cluster: &str, resource: &str, name: &str) -> HeaderValue {
-    let hash = digest(&SHA256, format!("{cluster}/{resource}/{name}").as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash.as_ref()[..16]);
-    (bytes[6], bytes[8]) = (bytes[6] & 0x0f | 0x40, bytes[8] & 0x3f | 0x80);
-    let hex = base::hex(&bytes);
-    let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
-    HeaderValue::from_str(&uuid).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The client's own id where it is fit to be sent back, else a new one.

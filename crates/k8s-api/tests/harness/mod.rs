@@ -8,7 +8,9 @@ pub use client::{Answer, Client, Identity, Stream};
 
 use base::{Ipv4Block, KubernetesVersion};
 use jiff::Timestamp;
-use k8s_api::{ApiServer, ApiServerConfig, Check, Documents, IdentityConfig, Leg, Listening, Rights, SharedAuthorizer};
+use k8s_api::{
+    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Leg, Listening, Rights, SharedAuthorizer,
+};
 use k8s_authn::key::Signer;
 use k8s_controllers::{FreshConfig, ensure_fresh};
 use k8s_registry::{Catalog, Registry, RegistryConfig};
@@ -64,11 +66,11 @@ impl World {
         };
         ensure_fresh(&registry, &fresh).await.unwrap();
         let rights = Rights::follow(&registry, authorizer).unwrap();
+        let flow = FlowControl::follow(&registry, k8s_api::flow::SEATS).unwrap();
         let signer = Signer::generate().unwrap().to_pkcs8().unwrap();
         let signer = move || Signer::from_pkcs8(&signer).map_err(|error| error.to_string());
         let server = ApiServer::new(ApiServerConfig {
             cluster: "golden".to_owned(),
-            uid: "0123456789ABCDEF".to_owned(),
             release: KubernetesVersion::new(minor).release().unwrap(),
             certificates: vec![certificate],
             key,
@@ -77,6 +79,7 @@ impl World {
             registry,
             documents,
             rights,
+            flow,
             identities: IdentityConfig { signer: Box::new(signer), issuer: ISSUER.to_owned(), others: None },
         })
         .unwrap();
