@@ -1,16 +1,20 @@
 //! Priority and fairness as clients meet it: whose requests wait for whom, what is refused, and when time is up.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 #[allow(dead_code, reason = "other tests use the rest")]
 mod harness;
 
 use bytes::Bytes;
-use harness::{Answer, Identity, World};
+use harness::{Answer, Identity, Stream, World};
 use http_body_util::Full;
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::client::TlsStream;
 
 const MINOR: u8 = 34;
 /// Far more than anything here takes.
@@ -48,9 +52,9 @@ async fn uid(world: &World, plural: &str, name: &str) -> String {
     object["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
-/// A level of one seat for `users`, each a flow, and what waits for it.
-async fn level(world: &World, name: &str, users: &[&str], response: Value) {
-    let limited = json!({"nominalConcurrencyShares": 0, "limitResponse": response});
+/// A level for `users`, each of them a flow.
+async fn level(world: &World, name: &str, shares: u32, users: &[&str], response: Value) {
+    let limited = json!({"nominalConcurrencyShares": shares, "limitResponse": response});
     make(
         world,
         &format!("{FLOW}/prioritylevelconfigurations"),
@@ -60,13 +64,15 @@ async fn level(world: &World, name: &str, users: &[&str], response: Value) {
     .await;
     let subjects: Vec<Value> = users.iter().map(|it| json!({"kind": "User", "user": {"name": it}})).collect();
     let paths = json!([{"verbs": ["*"], "nonResourceURLs": ["*"]}]);
+    let resources = json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"],
+        "clusterScope": true}]);
     make(
         world,
         &format!("{FLOW}/flowschemas"),
         json!({"apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": "FlowSchema", "metadata": {"name": name},
             "spec": {"matchingPrecedence": 50, "priorityLevelConfiguration": {"name": name},
                 "distinguisherMethod": {"type": "ByUser"},
-                "rules": [{"subjects": subjects, "nonResourceRules": paths}]}}),
+                "rules": [{"subjects": subjects, "nonResourceRules": paths, "resourceRules": resources}]}}),
     )
     .await;
 }
@@ -80,6 +86,25 @@ async fn wait_for_schema(world: &World, who: &Identity, name: &str) {
         }
     });
     seen.await.expect("the new schema is not followed");
+}
+
+/// Makes an administrator of a user, who is not exempt by that.
+async fn allow_everything(world: &World, who: &Identity, name: &str) {
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"});
+    let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name});
+    make(
+        world,
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+            "metadata": {"name": name}, "roleRef": role, "subjects": [subject]}),
+    )
+    .await;
+    let allowed = tokio::time::timeout(PATIENCE, async {
+        while get(world, who, "/api/v1/namespaces").await.status != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    });
+    allowed.await.expect("the binding is not followed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +129,7 @@ async fn answers_name_the_objects_that_classified_them() {
 async fn a_level_without_seats_refuses_and_others_go_on() {
     let world = World::new(MINOR).await;
     let eve = user("eve");
-    level(&world, "none", &["nobody", "eve"], json!({"type": "Reject"})).await;
+    level(&world, "none", 0, &["nobody", "eve"], json!({"type": "Reject"})).await;
     // Without a share there is no seat.
     wait_for_schema(&world, &eve, "none").await;
     let answer = get(&world, &eve, "/version").await;
@@ -131,7 +156,7 @@ async fn a_time_of_the_clients_own_bounds_the_wait() {
     let world = World::new(MINOR).await;
     let eve = user("eve");
     let queuing = json!({"queues": 1, "handSize": 1, "queueLengthLimit": 100});
-    level(&world, "slow", &["eve"], json!({"type": "Queue", "queuing": queuing})).await;
+    level(&world, "slow", 0, &["eve"], json!({"type": "Queue", "queuing": queuing})).await;
     let uid = uid(&world, "flowschemas", "slow").await;
     // Nobody has a seat here, so it waits for the part of its time that it may.
     let seen = tokio::time::timeout(PATIENCE, async {
@@ -150,42 +175,90 @@ async fn a_time_of_the_clients_own_bounds_the_wait() {
     assert_eq!(status["message"], "invalid timeout specified in the request URL - time: invalid duration \"soon\"");
 }
 
-/// One floods a level, another has its answers all the same.
+/// Begins to send an object and stops in the middle of it.
+async fn half_a_request(world: &World, who: &Identity, query: &str) -> TlsStream<TcpStream> {
+    let mut stream = world.client.raw(who).await.unwrap();
+    let head = format!(
+        "POST /api/v1/namespaces{query} HTTP/1.1\r\nhost: cluster.test\r\ncontent-type: application/json\r\n\
+         content-length: 1000\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_is_refused_and_the_other_user_is_answered() {
+async fn a_slow_body_is_cut_off() {
+    let world = World::new(MINOR).await;
+    let mut stream = half_a_request(&world, &admin(), "?timeout=200ms").await;
+    let mut answer = Vec::new();
+    // The connection is of no more use, so this ends.
+    let read = stream.read_to_end(&mut answer);
+    let _ = tokio::time::timeout(PATIENCE, read).await.expect("the slow client is not cut off");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{answer}");
+    assert!(answer.contains("\"message\":\"request did not complete within the allotted timeout\""), "{answer}");
+}
+
+/// A flood's queue is full and its requests are refused; the other user is the next to have a seat.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_refused_and_the_other_user_is_next() {
     let world = Arc::new(World::new(MINOR).await);
-    let patch = json!({"type": "Queue", "queuing": {"queues": 64, "handSize": 1, "queueLengthLimit": 2}});
-    level(&world, "shared", &["flood", "calm"], patch).await;
-    let path = format!("{FLOW}/prioritylevelconfigurations/shared");
-    let mut object: Value = serde_json::from_slice(&get(&world, &admin(), &path).await.body).unwrap();
-    object["spec"]["limited"]["nominalConcurrencyShares"] = json!(1);
-    assert_eq!(send(&world, &admin(), Method::PUT, &path, Some(&object)).await.status, StatusCode::OK);
-    wait_for_schema(&world, &user("calm"), "shared").await;
-    let flood: Vec<_> = (0..60)
-        .map(|_| {
-            let world = world.clone();
-            tokio::spawn(async move {
-                let mut refused = 0;
-                for _ in 0..20 {
-                    let answer = get(&world, &user("flood"), "/openapi/v2").await;
-                    if answer.status == StatusCode::TOO_MANY_REQUESTS {
-                        assert_eq!(answer.header("retry-after"), ["1"]);
-                        refused += 1;
-                    }
-                }
-                refused
-            })
-        })
-        .collect();
-    let calm = tokio::time::timeout(PATIENCE, async {
-        for _ in 0..50 {
-            assert_eq!(get(&world, &user("calm"), "/version").await.status, StatusCode::OK);
+    let (flood, calm) = (user("flood"), user("calm"));
+    let queuing = json!({"queues": 64, "handSize": 1, "queueLengthLimit": 2});
+    level(&world, "shared", 1, &["flood", "calm"], json!({"type": "Queue", "queuing": queuing})).await;
+    wait_for_schema(&world, &calm, "shared").await;
+    allow_everything(&world, &flood, "flood").await;
+
+    // A share of 1 is three seats of the 600.
+    let mut seats = Vec::new();
+    for _ in 0..3 {
+        seats.push(half_a_request(&world, &flood, "").await);
+    }
+    let mut waiting = JoinSet::new();
+    let refused = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let (world, flood) = (world.clone(), flood.clone());
+            waiting.spawn(async move { get(&world, &flood, "/version").await });
+            let ended = tokio::time::timeout(Duration::from_millis(50), waiting.join_next()).await;
+            if let Ok(Some(Ok(answer))) = ended
+                && answer.status == StatusCode::TOO_MANY_REQUESTS
+            {
+                return answer;
+            }
         }
     });
-    calm.await.expect("the calm user waits for the flood");
-    let mut refused = 0;
-    for it in flood {
-        refused += it.await.unwrap();
+    let refused = refused.await.expect("the flood is not refused");
+    assert_eq!(refused.header("retry-after"), ["1"]);
+
+    let other = tokio::spawn({
+        let (world, calm) = (world.clone(), calm.clone());
+        async move { get(&world, &calm, "/version").await }
+    });
+    assert!(!other.is_finished());
+    seats.pop();
+    let answer = tokio::time::timeout(PATIENCE, other).await.expect("the calm user waits for the flood").unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    drop(seats);
+}
+
+/// Far more watches than seats: each has its own only until it has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn watches_hold_no_seats() {
+    let world = World::new(MINOR).await;
+    let eve = user("eve");
+    level(&world, "three", 1, &["eve"], json!({"type": "Reject"})).await;
+    wait_for_schema(&world, &eve, "three").await;
+    allow_everything(&world, &eve, "eve").await;
+    let uid = uid(&world, "flowschemas", "three").await;
+    let mut watches = Vec::new();
+    for _ in 0..20 {
+        let request = Request::builder().uri("/api/v1/namespaces?watch=1").header("host", "cluster.test");
+        let watch = world.client.open(&eve, request.body(Full::default()).unwrap());
+        let mut watch: Stream = tokio::time::timeout(PATIENCE, watch).await.unwrap().unwrap();
+        assert_eq!(watch.status, StatusCode::OK);
+        assert_eq!(watch.headers["x-kubernetes-pf-flowschema-uid"], uid.as_str());
+        assert!(tokio::time::timeout(PATIENCE, watch.next()).await.unwrap().is_some());
+        watches.push(watch);
     }
-    println!("{refused} of 1200 refused");
+    assert_eq!(get(&world, &eve, "/version").await.status, StatusCode::OK);
 }
