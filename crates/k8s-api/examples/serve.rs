@@ -4,7 +4,9 @@
 
 use base::KubernetesVersion;
 use jiff::Timestamp;
-use k8s_api::{ApiServer, ApiServerConfig, Documents, FlowControl, IdentityConfig, Leg, Rights, SharedAuthorizer};
+use k8s_api::{
+    ApiServer, ApiServerConfig, Documents, FlowControl, IdentityConfig, Journal, Leg, Rights, SharedAuthorizer,
+};
 use k8s_registry::{Asker, Catalog, Options, Registry, RegistryConfig, Target, Validation};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -82,6 +84,7 @@ async fn main() {
             issuer: "https://issuer.example".to_owned(),
             others: None,
         },
+        audit: Journal::file(&Path::new(&data).join("audit.log")).unwrap(),
     });
     let server = server.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,12 +1,12 @@
 //! From a listener to served connections, each with its limits: a slow or silent client costs one descriptor for a
 //! bounded time and nobody else anything.
 
-use crate::authentication::ConnectionUser;
+use crate::authentication::{Caller, ConnectionUser};
 use crate::chain::Chain;
 use crate::connections::{Connections, Leg, Registered};
+use crate::respond;
 use crate::tls::ClientAuthority;
 use crate::wire::Wire;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -174,20 +174,15 @@ fn connection_user(serving: &Serving, chain: Option<&[CertificateDer<'static>]>)
 }
 
 async fn requests(serving: &Serving, stream: TlsStream<Wire>, registered: &Registered) {
-    let user = Arc::new(connection_user(serving, stream.get_ref().1.peer_certificates()));
+    let user = connection_user(serving, stream.get_ref().1.peer_certificates());
+    let caller = Arc::new(Caller { user, address: registered.connection.peer.ip() });
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let (chain, user, running) = (serving.chain.clone(), user.clone(), activity.clone().start());
+        let (chain, caller, running) = (serving.chain.clone(), caller.clone(), activity.clone().start());
         async move {
-            let response = chain.answer(request, &user).await;
+            let response = chain.answer(request, &caller).await;
             // A stream is a request that still runs.
-            Ok::<_, Infallible>(response.map(|body| {
-                body.map_frame(move |frame| {
-                    let _ = &running;
-                    frame
-                })
-                .boxed_unsync()
-            }))
+            Ok::<_, Infallible>(respond::holding(response, running))
         }
     });
     let builder = builder();

@@ -9,6 +9,7 @@ use hyper::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use jiff::Timestamp;
 use k8s_authn::bearer::{self, Authorization};
 use k8s_authz::User;
+use std::net::IpAddr;
 
 /// Someone without any credential.
 pub fn anonymous() -> User {
@@ -48,6 +49,15 @@ pub enum ConnectionUser {
     Unknown,
     /// Somebody's.
     Known(User),
+}
+
+/// Where requests come from.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The client certificate of the connection.
+    pub user: ConnectionUser,
+    /// The other end's address.
+    pub address: IpAddr,
 }
 
 /// There is no user behind the credential, or none was given where one is needed.

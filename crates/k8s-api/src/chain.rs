@@ -2,24 +2,29 @@
 //! flow control, authorization, and only then whatever serves the path.
 
 use crate::api::Api;
-use crate::authentication::{AnonymousAccess, ConnectionUser, authenticate};
+use crate::authentication::{AnonymousAccess, Caller, authenticate};
 use crate::flow::FlowControl;
 use crate::flow::deadline::Span;
 use crate::flow::table::{Class, Marks};
 use crate::health::Health;
 use crate::identity::{to_info, to_user};
+use crate::observe::audit::{Record, Stage, Verdict};
+use crate::observe::metrics::{Counted, What};
+use crate::observe::{Journal, Metrics};
 use crate::request::RequestInfo;
-use crate::respond::{self, Body, Layout};
+use crate::respond::{self, Body, Failed, Layout};
 use crate::version::VersionInfo;
 use base::KubernetesRelease;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use k8s_authn::impersonation::{Check, Impersonation, NoUser, Part};
-use k8s_authz::{Attributes, User};
+use k8s_authz::{Attributes, Decision, User};
 use k8s_types::Status;
 use k8s_types::selectors::FieldTerm;
-use tokio::time::{Instant, timeout_at};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::time::timeout_at;
 
 /// The longest audit id that is taken over from a client; upstream's limit.
 const LONGEST_AUDIT_ID: usize = 64;
@@ -32,14 +37,33 @@ pub struct Chain {
     pub health: Health,
     /// The cluster's API.
     pub api: Api,
+    metrics: Arc<Metrics>,
+    audit: Journal,
     /// Whose turn it is.
     pub flow: FlowControl,
 }
 
-/// An answer before its common headers, and who asked, where that is known.
+/// An answer before its common headers, and what is told of the request afterwards.
+#[derive(Default)]
 struct Outcome {
     response: Response<Body>,
+    /// What is asked; `None` for a path that can't be read.
+    info: Option<RequestInfo>,
+    /// Who asks, and as whom.
     user: Option<User>,
+    impersonated: Option<User>,
+    verdict: Option<Verdict>,
+    /// What it is counted as, from before it was answered.
+    counted: Option<Counted>,
+}
+
+/// A request as it came.
+struct Came<'a> {
+    parts: &'a hyper::http::request::Parts,
+    caller: &'a Caller,
+    audit_id: HeaderValue,
+    at: Timestamp,
+    clock: Instant,
 }
 
 /// A request whose asker is known and allowed.
@@ -57,81 +81,104 @@ pub struct Asked<'a> {
 }
 
 impl Chain {
-    /// The chain of a cluster of `release`.
-    pub fn new(release: &KubernetesRelease, health: Health, api: Api, flow: FlowControl) -> Self {
-        Self { access: AnonymousAccess::of(release.version), version: VersionInfo::of(release), health, api, flow }
+    /// The chain of a cluster of `release`. The record of every request goes to `audit`.
+    pub fn new(release: &KubernetesRelease, health: Health, api: Api, flow: FlowControl, audit: Journal) -> Self {
+        Self {
+            access: AnonymousAccess::of(release.version),
+            version: VersionInfo::of(release),
+            health,
+            api,
+            metrics: Arc::default(),
+            audit,
+            flow,
+        }
     }
 
-    /// Answers `request`, which came over a connection of `connection`'s.
-    pub async fn answer<B>(&self, request: Request<B>, connection: &ConnectionUser) -> Response<Body>
+    /// Answers `request` of `caller`.
+    pub async fn answer<B>(&self, request: Request<B>, caller: &Caller) -> Response<Body>
     where
         B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let (parts, body) = request.into_parts();
         let audit_id = audit_id(&parts.headers);
-        let started = std::time::Instant::now();
-        let outcome = self.outcome(&parts, body, connection).await;
-        let mut response = outcome.response;
-        tracing::debug!(
-            target: "audit",
-            audit_id = audit_id.to_str().unwrap_or_default(),
-            user = outcome.user.as_ref().map(|it| it.name.as_str()).unwrap_or_default(),
-            method = %parts.method,
-            path = parts.uri.path(),
-            code = response.status().as_u16(),
-            took = ?started.elapsed(),
-            "answered"
-        );
-        respond::common_headers(&mut response, audit_id);
+        let came = Came { parts: &parts, caller, audit_id, at: Timestamp::now(), clock: Instant::now() };
+        let outcome = self.outcome(&came, body).await;
+        let mut response = self.tell(&came, outcome);
+        respond::common_headers(&mut response, came.audit_id);
         if parts.method == Method::HEAD { respond::without_body(response) } else { response }
     }
 
-    async fn outcome<B>(&self, parts: &hyper::http::request::Parts, body: B, connection: &ConnectionUser) -> Outcome
+    async fn outcome<B>(&self, came: &Came<'_>, body: B) -> Outcome
     where
         B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        let came = Instant::now();
+        let (parts, headers, now) = (came.parts, &came.parts.headers, came.at);
         let query = parts.uri.query().unwrap_or_default();
-        let headers = &parts.headers;
         let layout = Layout::wanted(query, headers);
-        let refused = |response| Outcome { response, user: None };
+        let mut outcome = Outcome::default();
         let Ok(info) = RequestInfo::parse(&parts.method, parts.uri.path(), query) else {
-            return refused(respond::text(StatusCode::BAD_REQUEST, "400 Bad Request"));
+            outcome.response = respond::text(StatusCode::BAD_REQUEST, "400 Bad Request");
+            return outcome;
         };
-        let span = match Span::of(&info, query) {
+        let info = outcome.info.insert(info);
+        outcome.counted = Some(self.metrics.begin(What::of(&self.api.registry, &parts.method, info, query)));
+        let span = match Span::of(info, query) {
             Ok(span) => span,
-            Err(status) => return refused(respond::failure(layout, &status)),
+            Err(status) => {
+                outcome.response = respond::failure(layout, &status);
+                return outcome;
+            }
         };
-        let now = Timestamp::now();
-        let user = authenticate(&self.api, self.access, &info, headers, connection, now).await;
-        let Ok(user) = user else { return refused(respond::failure(layout, &Status::unauthorized())) };
-        let user = match self.impersonated(user, &info, headers) {
-            Ok(user) => user,
-            Err(Refusal::Status(status)) => return refused(respond::failure(layout, &status)),
-            Err(Refusal::Page(text)) => return refused(respond::text(StatusCode::INTERNAL_SERVER_ERROR, text)),
+        let user = authenticate(&self.api, self.access, info, headers, &came.caller.user, now).await;
+        self.metrics.authenticated(user.is_ok());
+        let Ok(user) = user else {
+            outcome.response = respond::failure(layout, &Status::unauthorized());
+            return outcome;
         };
-        let asked = Asked { info: &info, query, headers, user: &user, now };
-        let turn = self.in_turn(&asked, body, layout, span);
-        let response = match span {
+        let user = &*outcome.user.insert(user);
+        outcome.impersonated = match self.impersonated(user, info, headers) {
+            Ok(other) => other,
+            Err(Refusal::Status(status)) => {
+                outcome.response = respond::failure(layout, &status);
+                return outcome;
+            }
+            Err(Refusal::Page(text)) => {
+                outcome.response = respond::text(StatusCode::INTERNAL_SERVER_ERROR, text);
+                return outcome;
+            }
+        };
+        let user = outcome.impersonated.as_ref().unwrap_or(user);
+        let asked = Asked { info, query, headers, user, now };
+        let turn = self.in_turn(&asked, body, layout, span, &mut outcome.verdict);
+        outcome.response = match span {
             Span::Watch | Span::Stream => turn.await,
-            Span::Within(time) => timeout_at(came + time, turn).await.unwrap_or_else(|_| {
+            Span::Within(time) => timeout_at((came.clock + time).into(), turn).await.unwrap_or_else(|_| {
                 let status = Status::timeout("request did not complete within the allotted timeout", None);
                 respond::failure(layout, &status)
             }),
         };
-        Outcome { response, user: Some(user) }
+        outcome
     }
 
     /// Answers when it is the request's turn. A watch has its seat until its answer has begun; what streams otherwise
     /// needs none.
-    async fn in_turn<B>(&self, asked: &Asked<'_>, body: B, layout: Layout, span: Span) -> Response<Body>
+    async fn in_turn<B>(
+        &self,
+        asked: &Asked<'_>,
+        body: B,
+        layout: Layout,
+        span: Span,
+        verdict: &mut Option<Verdict>,
+    ) -> Response<Body>
     where
         B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let class = if span == Span::Stream { None } else { self.flow.classify(asked.user, asked.info) };
-        let Some(Class { level, flow, marks }) = class else { return self.if_allowed(asked, body, layout).await };
+        let Some(Class { level, flow, marks }) = class else {
+            return self.if_allowed(asked, body, layout, verdict).await;
+        };
         let mut response = match level.seat(flow, span.patience()).await {
-            Ok(_seat) => self.if_allowed(asked, body, layout).await,
+            Ok(_seat) => self.if_allowed(asked, body, layout, verdict).await,
             Err(rejection) => {
                 tracing::debug!(user = asked.user.name, ?rejection, "no seat");
                 respond::too_many_requests()
@@ -143,37 +190,90 @@ impl Chain {
         response
     }
 
-    async fn if_allowed<B>(&self, asked: &Asked<'_>, body: B, layout: Layout) -> Response<Body>
+    async fn if_allowed<B>(
+        &self,
+        asked: &Asked<'_>,
+        body: B,
+        layout: Layout,
+        verdict: &mut Option<Verdict>,
+    ) -> Response<Body>
     where
         B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        match self.allowed(asked, &asked.info.verb) {
-            Ok(()) => self.serve(asked, body, layout).await,
-            Err(status) => respond::failure(layout, &status),
+        match self.verdict(asked, &asked.info.verb) {
+            Ok(allowed) => {
+                *verdict = Some(allowed);
+                self.serve(asked, body, layout).await
+            }
+            Err((refused, status)) => {
+                *verdict = Some(refused);
+                respond::failure(layout, &status)
+            }
         }
+    }
+
+    /// Counts and records a request that was answered. What goes on, as a watch, is recorded again when it ends.
+    fn tell(&self, came: &Came<'_>, outcome: Outcome) -> Response<Body> {
+        let Outcome { mut response, info, user, impersonated, verdict, counted } = outcome;
+        let code = response.status().as_u16();
+        if let Some(counted) = &counted {
+            let bytes = hyper::body::Body::size_hint(response.body()).exact();
+            self.metrics.answered(counted.what(), code, came.clock.elapsed(), bytes);
+        }
+        let failed = response.extensions_mut().remove::<Failed>();
+        let record = Record {
+            audit_id: came.audit_id.to_str().unwrap_or_default(),
+            uri: &came.parts.uri,
+            headers: &came.parts.headers,
+            info: info.as_ref(),
+            user: user.as_ref(),
+            impersonated: impersonated.as_ref(),
+            source: came.caller.address,
+            verdict: verdict.as_ref(),
+            code,
+            failed: failed.as_ref(),
+            received: came.at,
+        };
+        let goes_on = counted.as_ref().is_some_and(|it| it.what().is_long_running()) && code < 300;
+        let stage = if goes_on { Stage::ResponseStarted } else { Stage::ResponseComplete };
+        self.audit.line(|out| record.write(stage, Timestamp::now(), out));
+        if !goes_on {
+            return response;
+        }
+        let end = self.audit.is_kept().then(|| record.end(&self.audit));
+        respond::holding(response, (counted, end))
     }
 
     /// Whether the asker may do what is asked; `verb` is the request's own, or another about the same.
     fn allowed(&self, asked: &Asked<'_>, verb: &str) -> Result<(), Box<Status>> {
-        let fields = field_terms(asked);
-        let attributes = attributes(asked, verb, &fields);
-        let decision = self.api.decide(&attributes);
-        if decision.allowed { Ok(()) } else { Err(Box::new(attributes.forbidden(&decision.reason))) }
+        self.verdict(asked, verb).map(|_| ()).map_err(|(_, status)| status)
     }
 
-    /// The user that the asker wants to act as.
-    fn impersonated(&self, user: User, info: &RequestInfo, headers: &HeaderMap) -> Result<User, Refusal> {
+    /// The same, with why.
+    fn verdict(&self, asked: &Asked<'_>, verb: &str) -> Result<Verdict, (Verdict, Box<Status>)> {
+        let fields = field_terms(asked);
+        let attributes = attributes(asked, verb, &fields);
+        let Decision { allowed, reason } = self.api.decide(&attributes);
+        if allowed {
+            return Ok(Verdict { allowed, reason });
+        }
+        let status = Box::new(attributes.forbidden(&reason));
+        Err((Verdict { allowed, reason }, status))
+    }
+
+    /// The user that the asker wants to act as, if it is another.
+    fn impersonated(&self, user: &User, info: &RequestInfo, headers: &HeaderMap) -> Result<Option<User>, Refusal> {
         let version = self.api.identities.version();
         let pairs = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let wish = Impersonation::from_headers(version, pairs).map_err(|error| match error {
             NoUser::Fault(text) => Refusal::Page(NoUser::page(&info.path, &text)),
             NoUser::BadRequest(status) => Refusal::Status(status),
         })?;
-        let Some(wish) = wish else { return Ok(user) };
+        let Some(wish) = wish else { return Ok(None) };
         let none = HeaderMap::new();
-        let asked = Asked { info, query: "", headers: &none, user: &user, now: Timestamp::UNIX_EPOCH };
-        let attempt = wish.resolve(version, &to_info(&user), |check| self.may_impersonate(&asked, check));
-        attempt.map(|it| to_user(it.user)).map_err(Refusal::Status)
+        let asked = Asked { info, query: "", headers: &none, user, now: Timestamp::UNIX_EPOCH };
+        let attempt = wish.resolve(version, &to_info(user), |check| self.may_impersonate(&asked, check));
+        attempt.map(|it| Some(to_user(it.user))).map_err(Refusal::Status)
     }
 
     fn may_impersonate(&self, asked: &Asked<'_>, check: &Check) -> Result<(), Box<Status>> {
@@ -211,6 +311,9 @@ impl Chain {
                 respond::json(StatusCode::OK, Layout::Indented, &self.version)
             }
             "/version" | "/version/" => respond::failure(layout, &Status::method_not_allowed()),
+            "/metrics" | "/metrics/" if asked.info.verb == "get" => {
+                self.metrics.answer(&self.api.registry, &self.version, &self.audit)
+            }
             path => match self.health.report(path, asked.query) {
                 Some(report) => respond::report(report),
                 None => self.api.documents.answer(&self.api, asked, layout),

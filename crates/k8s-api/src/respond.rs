@@ -83,6 +83,15 @@ pub fn json(status: StatusCode, layout: Layout, value: &impl Serialize) -> Respo
     full(status, "application/json", layout.write(value).into())
 }
 
+/// What an answer says went wrong; it travels beside the answer, for the record of the request.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// The machine's word for it.
+    pub reason: String,
+    /// What the user reads.
+    pub message: String,
+}
+
 /// An answer of a failure.
 pub fn failure(layout: Layout, status: &Status) -> Response<Body> {
     let code = code(status);
@@ -90,6 +99,7 @@ pub fn failure(layout: Layout, status: &Status) -> Response<Body> {
     if let Some(seconds) = status.details.as_ref().and_then(|it| it.retry_after_seconds) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response.extensions_mut().insert(Failed { reason: status.reason.clone(), message: status.message.clone() });
     if code == StatusCode::FORBIDDEN {
         response.headers_mut().insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     }
@@ -127,6 +137,17 @@ pub fn common_headers(response: &mut Response<Body>, audit_id: HeaderValue) {
 /// The answer to HEAD: the same, but for the body.
 pub fn without_body(response: Response<Body>) -> Response<Body> {
     response.map(|_| Full::default().boxed_unsync())
+}
+
+/// The same answer, which holds something for as long as its body is not at its end.
+pub fn holding(response: Response<Body>, held: impl Send + 'static) -> Response<Body> {
+    response.map(|body| {
+        let holding = body.map_frame(move |frame| {
+            let _ = &held;
+            frame
+        });
+        holding.boxed_unsync()
+    })
 }
 
 /// An answer whose body comes bit by bit.

@@ -8,6 +8,7 @@ use crate::connections::{Connection, Connections, Leg};
 use crate::flow::FlowControl;
 use crate::health::{Check, Health};
 use crate::identity::{Identities, IdentityConfig};
+use crate::observe::Journal;
 use crate::rights::Rights;
 use crate::tls::{Certificate, ClientAuthority, TlsError, server_config};
 use base::KubernetesRelease;
@@ -42,6 +43,8 @@ pub struct ApiServerConfig {
     pub flow: FlowControl,
     /// Who is who.
     pub identities: IdentityConfig,
+    /// Where the record of every request goes.
+    pub audit: Journal,
 }
 
 /// One cluster's API server, on any number of listeners: every control plane instance has one in its own network.
@@ -66,7 +69,7 @@ impl ApiServer {
             identities: Arc::new(Identities::new(config.release.version, config.identities)),
             documents: config.documents,
         };
-        let chain = Chain::new(config.release, Health::new(config.checks), api, config.flow);
+        let chain = Chain::new(config.release, Health::new(config.checks), api, config.flow, config.audit);
         let serving = Serving {
             tls: Arc::new(tls).into(),
             clients,

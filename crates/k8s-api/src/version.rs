@@ -31,6 +31,21 @@ struct Compatibility {
 }
 
 impl VersionInfo {
+    /// As labels of a metric.
+    pub fn labels(&self) -> [(&'static str, &str); 9] {
+        [
+            ("build_date", self.build_date),
+            ("compiler", self.compiler),
+            ("git_commit", self.git_commit),
+            ("git_tree_state", self.git_tree_state),
+            ("git_version", self.git_version),
+            ("go_version", self.go_version),
+            ("major", self.major),
+            ("minor", &self.minor),
+            ("platform", self.platform),
+        ]
+    }
+
     /// What a server of `release` says.
     pub fn of(release: &KubernetesRelease) -> Self {
         let minor = release.version.minor();

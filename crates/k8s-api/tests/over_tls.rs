@@ -103,6 +103,7 @@ async fn world(minor: u8) -> World {
             issuer: "https://issuer.example".to_owned(),
             others: None,
         },
+        audit: k8s_api::Journal::nowhere(),
     })
     .unwrap();
     let listener = TcpListener::bind("[::]:0").await.unwrap();

@@ -1,4 +1,5 @@
 //! An API server in this process, reached as clients reach it: over TLS on loopback, known by certificates.
+#![allow(dead_code, unused_imports, reason = "each test uses its part")]
 
 mod authority;
 mod client;
@@ -9,7 +10,8 @@ pub use client::{Answer, Client, Identity, Stream};
 use base::{Ipv4Block, KubernetesVersion};
 use jiff::Timestamp;
 use k8s_api::{
-    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Leg, Listening, Rights, SharedAuthorizer,
+    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Journal, Leg, Listening, Rights,
+    SharedAuthorizer,
 };
 use k8s_authn::key::Signer;
 use k8s_controllers::{FreshConfig, ensure_fresh};
@@ -25,6 +27,8 @@ const NAME: &str = "cluster.test";
 /// Where service account tokens say they come from; the recorded servers'.
 const ISSUER: &str = "https://issuer.example";
 
+const AUDIT_LOG: &str = "audit.log";
+
 /// A server with a store of its own.
 pub struct World {
     /// What clients speak through.
@@ -32,7 +36,7 @@ pub struct World {
     store: Arc<Embedded>,
     _server: Arc<ApiServer>,
     _listening: Listening,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl World {
@@ -81,11 +85,18 @@ impl World {
             rights,
             flow,
             identities: IdentityConfig { signer: Box::new(signer), issuer: ISSUER.to_owned(), others: None },
+            audit: Journal::file(&data.path().join(AUDIT_LOG)).unwrap(),
         })
         .unwrap();
         let listening = server.serve(listener, |_| Leg::Provider);
         let client = Client::new(authority, NAME, address);
-        Self { client, store, _server: server, _listening: listening, _data: data }
+        Self { client, store, _server: server, _listening: listening, data }
+    }
+
+    /// The lines of the audit log so far.
+    pub fn audit(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.data.path().join(AUDIT_LOG)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Forgets all history up to now.

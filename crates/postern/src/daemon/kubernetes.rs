@@ -8,7 +8,7 @@ use base::KubernetesRelease;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_api::{
-    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Rights, SharedAuthorizer,
+    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Journal, Rights, SharedAuthorizer,
     TokenAuthenticator,
 };
 use k8s_authn::key::Signer;
@@ -28,6 +28,9 @@ const SEGMENT_BYTES: u64 = 256 << 10;
 const CHECKPOINT_BYTES: u64 = 4 << 20;
 /// How many changes a watcher may have missed before it has to list again.
 const HISTORY: usize = 10_000;
+
+/// The record of every request, beside the store.
+const AUDIT_LOG: &str = "audit.log";
 
 /// What all clusters of a minor share.
 #[derive(Clone)]
@@ -134,7 +137,10 @@ impl Kubernetes {
     ) -> Result<Running, KubernetesError> {
         let minor = release.version.minor();
         let shared = self.minor(minor).ok_or_else(|| KubernetesError::Version(cluster.version.clone()))?;
-        let store = open_store(self.stores.join(&cluster.endpoint_id)).await?;
+        let home = self.stores.join(&cluster.endpoint_id);
+        let store = open_store(home.clone()).await?;
+        let path = home.join(AUDIT_LOG);
+        let audit = Journal::file(&path).map_err(|source| KubernetesError::Directory { path, source })?;
         let healthy = Arc::downgrade(&store);
         let authorizer = SharedAuthorizer::new(minor);
         let registry = Registry::new(RegistryConfig {
@@ -183,6 +189,7 @@ impl Kubernetes {
                 issuer,
                 others: Some(Arc::new(others)),
             },
+            audit,
         })?;
         Ok(Running { server, registry, fresh, _controllers: controllers })
     }
