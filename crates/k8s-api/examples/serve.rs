@@ -4,7 +4,9 @@
 
 use base::KubernetesVersion;
 use jiff::Timestamp;
-use k8s_api::{ApiServer, ApiServerConfig, Documents, IdentityConfig, Journal, Leg, Rights, SharedAuthorizer};
+use k8s_api::{
+    ApiServer, ApiServerConfig, Documents, FlowControl, IdentityConfig, Journal, Leg, Rights, SharedAuthorizer,
+};
 use k8s_registry::{Asker, Catalog, Options, Registry, RegistryConfig, Target, Validation};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -68,13 +70,13 @@ async fn main() {
     let client = client.signed_by(&client_key, &issuer).unwrap();
     let server = ApiServer::new(ApiServerConfig {
         cluster: "example".to_owned(),
-        uid: "0123456789ABCDEF".to_owned(),
         release: KubernetesVersion::new(minor).release().unwrap(),
         certificates: vec![server.der().clone()],
         key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server_key.serialize_der())),
         client_ca: authority.der().clone(),
         checks: Vec::new(),
         rights: Rights::follow(&registry, SharedAuthorizer::new(minor)).unwrap(),
+        flow: FlowControl::follow(&registry, k8s_api::flow::SEATS).unwrap(),
         documents: Arc::new(Documents::new(catalog.release().clone())),
         registry,
         identities: IdentityConfig {

@@ -1,8 +1,11 @@
-//! What every request goes through, outermost first: audit id, request info, authentication, flow control's marks,
-//! impersonation, authorization, and only then whatever serves the path.
+//! What every request goes through, outermost first: audit id, request info, authentication, impersonation,
+//! flow control, authorization, and only then whatever serves the path.
 
 use crate::api::Api;
-use crate::authentication::{AnonymousAccess, Caller, authenticate, is_health};
+use crate::authentication::{AnonymousAccess, Caller, authenticate};
+use crate::flow::FlowControl;
+use crate::flow::deadline::Span;
+use crate::flow::table::{Class, Marks};
 use crate::health::Health;
 use crate::identity::{to_info, to_user};
 use crate::observe::audit::{Record, Stage, Verdict};
@@ -11,7 +14,6 @@ use crate::observe::{Journal, Metrics};
 use crate::request::RequestInfo;
 use crate::respond::{self, Body, Failed, Layout};
 use crate::version::VersionInfo;
-use aws_lc_rs::digest::{SHA256, digest};
 use base::KubernetesRelease;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -22,6 +24,7 @@ use k8s_types::Status;
 use k8s_types::selectors::FieldTerm;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::time::timeout_at;
 
 /// The longest audit id that is taken over from a client; upstream's limit.
 const LONGEST_AUDIT_ID: usize = 64;
@@ -36,21 +39,14 @@ pub struct Chain {
     pub api: Api,
     metrics: Arc<Metrics>,
     audit: Journal,
-    probes: Flow,
-    everything_else: Flow,
-}
-
-/// The ids of a flow schema and of its priority level, as answers carry them.
-struct Flow {
-    schema: HeaderValue,
-    level: HeaderValue,
+    /// Whose turn it is.
+    pub flow: FlowControl,
 }
 
 /// An answer before its common headers, and what is told of the request afterwards.
-struct Outcome<'a> {
+#[derive(Default)]
+struct Outcome {
     response: Response<Body>,
-    /// The flow it ran in. A refused credential never gets as far as to run in one.
-    flow: Option<&'a Flow>,
     /// What is asked; `None` for a path that can't be read.
     info: Option<RequestInfo>,
     /// Who asks, and as whom.
@@ -59,20 +55,6 @@ struct Outcome<'a> {
     verdict: Option<Verdict>,
     /// What it is counted as, from before it was answered.
     counted: Option<Counted>,
-}
-
-impl Default for Outcome<'_> {
-    fn default() -> Self {
-        Self {
-            response: Response::new(Body::default()),
-            flow: None,
-            info: None,
-            user: None,
-            impersonated: None,
-            verdict: None,
-            counted: None,
-        }
-    }
 }
 
 /// A request as it came.
@@ -101,9 +83,8 @@ pub struct Asked<'a> {
 }
 
 impl Chain {
-    /// The chain of a cluster of `release`; `uid` is what no other cluster has. The record of every request goes to
-    /// `audit`.
-    pub fn new(release: &KubernetesRelease, uid: &str, health: Health, api: Api, audit: Journal) -> Self {
+    /// The chain of a cluster of `release`. The record of every request goes to `audit`.
+    pub fn new(release: &KubernetesRelease, health: Health, api: Api, flow: FlowControl, audit: Journal) -> Self {
         Self {
             access: AnonymousAccess::of(release.version),
             version: VersionInfo::of(release),
@@ -111,8 +92,7 @@ impl Chain {
             api,
             metrics: Arc::default(),
             audit,
-            probes: Flow::new(uid, "probes", "exempt"),
-            everything_else: Flow::new(uid, "global-default", "global-default"),
+            flow,
         }
     }
 
@@ -130,7 +110,7 @@ impl Chain {
         if parts.method == Method::HEAD { respond::without_body(response) } else { response }
     }
 
-    async fn outcome<B>(&self, came: &Came<'_>, body: B) -> Outcome<'_>
+    async fn outcome<B>(&self, came: &Came<'_>, body: B) -> Outcome
     where
         B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
@@ -144,6 +124,13 @@ impl Chain {
         };
         let info = outcome.info.insert(info);
         outcome.counted = Some(self.metrics.begin(What::of(&self.api.registry, &parts.method, info, query)));
+        let span = match Span::of(info, query) {
+            Ok(span) => span,
+            Err(status) => {
+                outcome.response = respond::failure(layout, &status);
+                return outcome;
+            }
+        };
         let user = authenticate(&self.api, self.access, info, headers, &came.caller.user, now).await;
         self.metrics.authenticated(user.is_ok());
         let Ok(user) = user else {
@@ -151,7 +138,6 @@ impl Chain {
             return outcome;
         };
         let user = &*outcome.user.insert(user);
-        outcome.flow = Some(if is_health(&info.path) { &self.probes } else { &self.everything_else });
         outcome.impersonated = match self.impersonated(user, info, headers) {
             Ok(other) => other,
             Err(Refusal::Status(status)) => {
@@ -165,22 +151,72 @@ impl Chain {
         };
         let user = outcome.impersonated.as_ref().unwrap_or(user);
         let asked = Asked { info, method: &parts.method, query, headers, user, now };
-        let verdict = self.verdict(&asked, &info.verb);
-        outcome.response = match &verdict {
-            Ok(_) => self.serve(&asked, body, layout).await,
-            Err((_, status)) => respond::failure(layout, status),
+        let turn = self.in_turn(&asked, body, layout, span, &mut outcome.verdict);
+        outcome.response = match span {
+            Span::Watch | Span::Stream => turn.await,
+            Span::Within(time) => timeout_at((came.clock + time).into(), turn).await.unwrap_or_else(|_| {
+                let status = Status::timeout("request did not complete within the allotted timeout", None);
+                respond::failure(layout, &status)
+            }),
         };
-        outcome.verdict = Some(verdict.unwrap_or_else(|(verdict, _)| verdict));
         outcome
     }
 
-    /// Counts and records a request that was answered. What goes on, as a watch, is recorded again when it ends.
-    fn tell(&self, came: &Came<'_>, outcome: Outcome<'_>) -> Response<Body> {
-        let Outcome { mut response, flow, info, user, impersonated, verdict, counted } = outcome;
-        if let Some(flow) = flow {
-            response.headers_mut().insert(respond::FLOW_SCHEMA, flow.schema.clone());
-            response.headers_mut().insert(respond::PRIORITY_LEVEL, flow.level.clone());
+    /// Answers when it is the request's turn. A watch has its seat until its answer has begun; what streams otherwise
+    /// needs none.
+    async fn in_turn<B>(
+        &self,
+        asked: &Asked<'_>,
+        body: B,
+        layout: Layout,
+        span: Span,
+        verdict: &mut Option<Verdict>,
+    ) -> Response<Body>
+    where
+        B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let class = if span == Span::Stream { None } else { self.flow.classify(asked.user, asked.info) };
+        let Some(Class { level, flow, marks }) = class else {
+            return self.if_allowed(asked, body, layout, verdict).await;
+        };
+        let mut response = match level.seat(flow, span.patience()).await {
+            Ok(_seat) => self.if_allowed(asked, body, layout, verdict).await,
+            Err(rejection) => {
+                tracing::debug!(user = asked.user.name, ?rejection, "no seat");
+                respond::too_many_requests()
+            }
+        };
+        let Marks { schema, level } = marks;
+        response.headers_mut().insert(respond::FLOW_SCHEMA, schema);
+        response.headers_mut().insert(respond::PRIORITY_LEVEL, level);
+        response
+    }
+
+    async fn if_allowed<B>(
+        &self,
+        asked: &Asked<'_>,
+        body: B,
+        layout: Layout,
+        verdict: &mut Option<Verdict>,
+    ) -> Response<Body>
+    where
+        B: hyper::body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        match self.verdict(asked, &asked.info.verb) {
+            Ok(allowed) => {
+                *verdict = Some(allowed);
+                self.serve(asked, body, layout).await
+            }
+            Err((refused, status)) => {
+                *verdict = Some(refused);
+                respond::failure(layout, &status)
+            }
         }
+    }
+
+    /// Counts and records a request that was answered. What goes on, as a watch, is recorded again when it ends.
+    fn tell(&self, came: &Came<'_>, outcome: Outcome) -> Response<Body> {
+        let Outcome { mut response, info, user, impersonated, verdict, counted } = outcome;
         let code = response.status().as_u16();
         if let Some(counted) = &counted {
             let bytes = hyper::body::Body::size_hint(response.body()).exact();
@@ -330,23 +366,6 @@ fn attributes<'a>(asked: &'a Asked<'_>, verb: &'a str, fields: &'a [FieldTerm]) 
             ..Attributes::resource(asked.user, verb, &it.group, &it.resource)
         },
     }
-}
-
-impl Flow {
-    fn new(uid: &str, schema: &str, level: &str) -> Self {
-        Self { schema: object_uid(uid, "flowschemas", schema), level: object_uid(uid, "prioritylevels", level) }
-    }
-}
-
-/// The uid of an object that a cluster has from its birth: the same for as long as the cluster lives.
-fn object_uid(cluster: &str, resource: &str, name: &str) -> HeaderValue {
-    let hash = digest(&SHA256, format!("{cluster}/{resource}/{name}").as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash.as_ref()[..16]);
-    (bytes[6], bytes[8]) = (bytes[6] & 0x0f | 0x40, bytes[8] & 0x3f | 0x80);
-    let hex = base::hex(&bytes);
-    let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
-    HeaderValue::from_str(&uuid).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The client's own id where it is fit to be sent back, else a new one.

@@ -3,7 +3,7 @@
 //! Read in the order of a request: [`server`] (configuration, listeners), [`accept`] (connections and their limits),
 //! [`connections`] (who is connected, and hanging up), [`tls`], [`wire`] (closing with a FIN), then [`chain`] (what
 //! every request goes through):
-//! [`request`] (what is asked), [`authentication`] and [`identity`] (who asks), [`api`] (the resources), [`health`] and
+//! [`request`] (what is asked), [`authentication`] and [`identity`] (who asks), [`flow`] (whose turn it is), [`api`] (the resources), [`health`] and
 //! [`version`] (what else is served), [`negotiate`] and [`respond`] (how it is written), [`observe`] (what is told of it
 //! afterwards).
 //!
@@ -16,6 +16,7 @@ pub mod authentication;
 pub mod body;
 pub mod chain;
 pub mod connections;
+pub mod flow;
 pub mod health;
 pub mod identity;
 pub mod negotiate;
@@ -33,6 +34,7 @@ pub mod yaml;
 pub use accept::Listening;
 pub use api::documents::Documents;
 pub use connections::{Connection, Leg};
+pub use flow::FlowControl;
 pub use health::Check;
 pub use identity::{IdentityConfig, TokenAuthenticator};
 pub use observe::Journal;

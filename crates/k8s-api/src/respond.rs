@@ -111,6 +111,14 @@ pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     full(status, "text/plain; charset=utf-8", text.into())
 }
 
+/// The answer to one for whom there is no room now, in upstream's words: they are no Status.
+pub fn too_many_requests() -> Response<Body> {
+    let mut response = text(StatusCode::TOO_MANY_REQUESTS, "Too many requests, please try again later.\n");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response.headers_mut().insert(NOSNIFF, HeaderValue::from_static("nosniff"));
+    response
+}
+
 /// An answer of a health endpoint.
 pub fn report(report: Report) -> Response<Body> {
     let mut response = text(report.status, report.text);

@@ -5,6 +5,7 @@ use crate::api::Api;
 use crate::api::documents::Documents;
 use crate::chain::Chain;
 use crate::connections::{Connection, Connections, Leg};
+use crate::flow::FlowControl;
 use crate::health::{Check, Health};
 use crate::identity::{Identities, IdentityConfig};
 use crate::observe::Journal;
@@ -22,8 +23,6 @@ use tokio::net::TcpListener;
 pub struct ApiServerConfig {
     /// The cluster's name, for logs.
     pub cluster: String,
-    /// What no other cluster has and this one keeps for life; the ids of built-in objects come from it.
-    pub uid: String,
     /// The Kubernetes release that it serves.
     pub release: &'static KubernetesRelease,
     /// The serving certificate's chain, leaf first.
@@ -40,6 +39,8 @@ pub struct ApiServerConfig {
     pub documents: Arc<Documents>,
     /// Who may do what.
     pub rights: Rights,
+    /// Whose turn it is.
+    pub flow: FlowControl,
     /// Who is who.
     pub identities: IdentityConfig,
     /// Where the record of every request goes.
@@ -68,7 +69,7 @@ impl ApiServer {
             identities: Arc::new(Identities::new(config.release.version, config.identities)),
             documents: config.documents,
         };
-        let chain = Chain::new(config.release, &config.uid, Health::new(config.checks), api, config.audit);
+        let chain = Chain::new(config.release, Health::new(config.checks), api, config.flow, config.audit);
         let serving = Serving {
             tls: Arc::new(tls).into(),
             clients,

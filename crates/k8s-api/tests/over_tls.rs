@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use k8s_api::{ApiServer, ApiServerConfig, Check, Documents, IdentityConfig, Leg, Listening, Rights, SharedAuthorizer};
+use k8s_api::{
+    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Leg, Listening, Rights, SharedAuthorizer,
+};
 use k8s_authn::key::Signer;
 use k8s_controllers::FreshConfig;
 use k8s_registry::{Catalog, Registry, RegistryConfig};
@@ -87,13 +89,13 @@ async fn world(minor: u8) -> World {
     let registry = registry(minor, data.path()).await;
     let server = ApiServer::new(ApiServerConfig {
         cluster: "blue".to_owned(),
-        uid: "0123456789ABCDEF".to_owned(),
         release: KubernetesVersion::new(minor).release().unwrap(),
         certificates: vec![certificate],
         key,
         client_ca: authority.certificate.clone(),
         checks: vec![Check::new("etcd", || true)],
         rights: Rights::follow(&registry, SharedAuthorizer::new(minor)).unwrap(),
+        flow: FlowControl::follow(&registry, k8s_api::flow::SEATS).unwrap(),
         documents: Arc::new(Documents::new(registry.catalog().release().clone())),
         registry,
         identities: IdentityConfig {

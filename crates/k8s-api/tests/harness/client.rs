@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -144,12 +145,20 @@ impl Client {
         Ok((response, sender))
     }
 
-    async fn connect(&self, who: &Identity) -> Result<Sender, String> {
+    /// A connection on which nothing was said yet.
+    ///
+    /// # Errors
+    /// What went wrong with it.
+    pub async fn raw(&self, who: &Identity) -> Result<TlsStream<TcpStream>, String> {
         let config = self.config(who);
         let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let name = ServerName::try_from(self.name).unwrap();
-        let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| error.to_string())?;
+        TlsConnector::from(config).connect(name, stream).await.map_err(|error| error.to_string())
+    }
+
+    async fn connect(&self, who: &Identity) -> Result<Sender, String> {
+        let stream = self.raw(who).await?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
         Ok(sender)

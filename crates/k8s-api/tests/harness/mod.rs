@@ -10,7 +10,8 @@ pub use client::{Answer, Client, Identity, Stream};
 use base::{Ipv4Block, KubernetesVersion};
 use jiff::Timestamp;
 use k8s_api::{
-    ApiServer, ApiServerConfig, Check, Documents, IdentityConfig, Journal, Leg, Listening, Rights, SharedAuthorizer,
+    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Journal, Leg, Listening, Rights,
+    SharedAuthorizer,
 };
 use k8s_authn::key::Signer;
 use k8s_controllers::{FreshConfig, ensure_fresh};
@@ -69,11 +70,11 @@ impl World {
         };
         ensure_fresh(&registry, &fresh).await.unwrap();
         let rights = Rights::follow(&registry, authorizer).unwrap();
+        let flow = FlowControl::follow(&registry, k8s_api::flow::SEATS).unwrap();
         let signer = Signer::generate().unwrap().to_pkcs8().unwrap();
         let signer = move || Signer::from_pkcs8(&signer).map_err(|error| error.to_string());
         let server = ApiServer::new(ApiServerConfig {
             cluster: "golden".to_owned(),
-            uid: "0123456789ABCDEF".to_owned(),
             release: KubernetesVersion::new(minor).release().unwrap(),
             certificates: vec![certificate],
             key,
@@ -82,6 +83,7 @@ impl World {
             registry,
             documents,
             rights,
+            flow,
             identities: IdentityConfig { signer: Box::new(signer), issuer: ISSUER.to_owned(), others: None },
             audit: Journal::file(&data.path().join(AUDIT_LOG)).unwrap(),
         })

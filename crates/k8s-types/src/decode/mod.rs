@@ -6,7 +6,7 @@
 //! value of a field that is left out where it is empty is absence too. [`show`] adds what such a decoder's output shows
 //! of fields that have no value.
 
-pub(crate) mod duration;
+pub mod duration;
 pub(crate) mod scalar;
 pub(crate) mod show;
 mod syntax;

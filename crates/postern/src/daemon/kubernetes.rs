@@ -8,7 +8,8 @@ use base::KubernetesRelease;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_api::{
-    ApiServer, ApiServerConfig, Check, Documents, IdentityConfig, Journal, Rights, SharedAuthorizer, TokenAuthenticator,
+    ApiServer, ApiServerConfig, Check, Documents, FlowControl, IdentityConfig, Journal, Rights, SharedAuthorizer,
+    TokenAuthenticator,
 };
 use k8s_authn::key::Signer;
 use k8s_controllers::{Config, Controllers, FreshConfig, TokenFor};
@@ -161,6 +162,7 @@ impl Kubernetes {
         let made = k8s_controllers::ensure_fresh(&registry, &fresh).await;
         made.map_err(|status| KubernetesError::Fresh(status.message))?;
         let rights = Rights::follow(&registry, authorizer.clone())?;
+        let flow = FlowControl::follow(&registry, k8s_api::flow::SEATS)?;
         let signer = Arc::new(KeyFile { path: self.key_file(cluster), making: Mutex::default() });
         let issuer = cluster.oidc_issuer();
         let tokens = token_source(signer.clone());
@@ -173,7 +175,6 @@ impl Kubernetes {
         };
         let server = ApiServer::new(ApiServerConfig {
             cluster: cluster.name.clone(),
-            uid: cluster.endpoint_id.clone(),
             release,
             certificates: face.certificates,
             key: face.key,
@@ -182,6 +183,7 @@ impl Kubernetes {
             registry: registry.clone(),
             documents: shared.documents,
             rights,
+            flow,
             identities: IdentityConfig {
                 signer: Box::new(move || signer.signer()),
                 issuer,
