@@ -11,6 +11,8 @@ TEST_PACKAGES  := python3 python3-venv iputils-ping procps git
 TEST_PACKAGES  += $(if $(shell command -v kubectl 2>/dev/null),,kubernetes-client)
 # Python packages, pinned: the real clients, and the service models that `xtask generate` reads.
 PYTHON_PACKAGES := awscli==1.45.11 boto3==1.43.11 botocore==1.43.11
+# What the Kubernetes API's writes are compared with.
+BENCH_PACKAGES  := etcd-server
 BENCH_PYTHON    := 'moto[server,eks,ec2]==5.2.1'
 
 DATA_DIR ?= /var/lib/postern
@@ -56,6 +58,7 @@ test: test-packages venv
 	@.ci/test
 
 bench: build venv
+	@.ci/packages $(BENCH_PACKAGES)
 	$(VENV)/bin/pip install -q --disable-pip-version-check $(BENCH_PYTHON)
 	@bench/run
 

@@ -4,6 +4,8 @@
 use anyhow::{Context, bail};
 use aws_wire::sigv4::{self, Keys};
 use aws_wire::{Parts, form};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -101,6 +103,26 @@ impl Aws {
         self.signed("eks", &self.region, "GET", path, "application/json", Bytes::new())
     }
 
+    /// A token for a cluster, as `aws eks get-token` makes it.
+    pub fn token(&self, cluster: &str) -> String {
+        let host = format!("sts.{}.amazonaws.com", self.region);
+        let headers: Vec<(&str, &[u8])> = vec![("host", host.as_bytes()), ("x-k8s-aws-id", cluster.as_bytes())];
+        let query = "Action=GetCallerIdentity&Version=2011-06-15";
+        let parts = Parts { method: "GET", path: "/", query, headers, body: b"" };
+        let query = sigv4::presign(&parts, &self.keys("sts", &self.region), 60, jiff::Timestamp::now());
+        format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(format!("https://{host}/?{query}")))
+    }
+
+    fn keys(&self, service: &str, region: &str) -> Keys {
+        Keys {
+            access_key_id: self.key.0.clone(),
+            secret: self.key.1.clone(),
+            session_token: None,
+            region: region.to_owned(),
+            service: service.to_owned(),
+        }
+    }
+
     fn signed(
         &self,
         service: &str,
@@ -110,13 +132,7 @@ impl Aws {
         kind: &str,
         body: Bytes,
     ) -> anyhow::Result<Request<Full<Bytes>>> {
-        let keys = Keys {
-            access_key_id: self.key.0.clone(),
-            secret: self.key.1.clone(),
-            session_token: None,
-            region: region.to_owned(),
-            service: service.to_owned(),
-        };
+        let keys = self.keys(service, region);
         let headers: Vec<(&str, &[u8])> = vec![("content-type", kind.as_bytes()), ("host", self.host.as_bytes())];
         let parts = Parts { method, path, query: "", headers, body: &body };
         let mut request = Request::builder().method(method).uri(path);

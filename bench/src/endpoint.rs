@@ -14,7 +14,9 @@ use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// The patience of one attempt; an answer takes a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,15 +47,22 @@ impl Endpoint {
         Ok(Self { host, tls: TlsConnector::from(Arc::new(config)) })
     }
 
+    /// A TLS connection to one of its addresses.
+    ///
+    /// # Errors
+    /// When it is refused or the certificate is another one's.
+    pub async fn connect(&self, from: &Place, address: Ipv4Addr) -> anyhow::Result<TlsStream<TcpStream>> {
+        let stream = from.connect(SocketAddr::from((address, 443)), PATIENCE).await?;
+        Ok(self.tls.connect(ServerName::try_from(self.host.clone())?, stream).await?)
+    }
+
     /// Asks `/healthz` at one of its addresses.
     ///
     /// # Errors
     /// When there is no answer or it is not `ok`.
     pub async fn healthz(&self, from: &Place, address: Ipv4Addr) -> anyhow::Result<()> {
-        let stream = from.connect(SocketAddr::from((address, 443)), PATIENCE).await?;
-        let name = ServerName::try_from(self.host.clone())?;
         let asking = async {
-            let stream = self.tls.connect(name, stream).await?;
+            let stream = self.connect(from, address).await?;
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
             // Ends with the sender.
             tokio::spawn(connection);
