@@ -223,6 +223,14 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Compacted`], [`StoreError::Future`].
     fn range(&self, range: &KeyRange, at: Option<u64>, limit: usize) -> Result<RangeResult, StoreError>;
 
+    /// How many keys a range has at revision `at` (`None`: now). For engines that can tell without reading them.
+    ///
+    /// # Errors
+    /// As [`Store::range`].
+    fn count(&self, range: &KeyRange, at: Option<u64>) -> Result<usize, StoreError> {
+        Ok(self.range(range, at, 0)?.kvs.len())
+    }
+
     /// Runs a transaction; returns when it is durable and visible.
     fn txn(&self, txn: Txn) -> BoxFuture<'_, Result<TxnResult, StoreError>>;
 

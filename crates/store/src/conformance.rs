@@ -23,6 +23,7 @@ pub async fn suite(make: impl Fn() -> Arc<dyn Store>) {
     reads::a_range_is_ordered_and_limited(make()).await;
     reads::ranges_that_hold_nothing_are_empty(make()).await;
     reads::the_past_stays_readable(make()).await;
+    reads::a_count_is_of_what_a_range_has(make()).await;
     reads::the_future_is_refused(make()).await;
     reads::compacted_history_is_refused_and_the_rest_stays(make()).await;
     reads::bytes_of_every_kind_come_back(make()).await;

@@ -202,6 +202,23 @@ impl Embedded {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Counts piece by piece at one revision. `None` when history was compacted past a count of what was current.
+    fn count_at(&self, range: &KeyRange, at: Option<u64>, steps: usize) -> Result<Option<usize>, StoreError> {
+        let (mut count, mut rest, mut chosen) = (0, range.clone(), at);
+        loop {
+            let index = read(&self.shared.index);
+            let revision = *chosen.get_or_insert_with(|| self.shared.visible());
+            match index.check(revision, self.shared.visible()) {
+                Err(StoreError::Compacted { .. }) if at.is_none() => return Ok(None),
+                checked => checked?,
+            }
+            let (counted, next) = index.count(&rest, revision, steps);
+            count += counted;
+            let Some(next) = next else { return Ok(Some(count)) };
+            rest.start = next;
+        }
+    }
+
     /// Reads piece by piece at one revision. `None` when history was compacted past a read of what was current.
     fn read_at(
         &self,
@@ -254,6 +271,15 @@ impl Store for Embedded {
             }
         }
         Ok(self.read_at(range, at, limit, usize::MAX)?.unwrap_or_default())
+    }
+
+    fn count(&self, range: &KeyRange, at: Option<u64>) -> Result<usize, StoreError> {
+        for _ in 0..ATTEMPTS {
+            if let Some(count) = self.count_at(range, at, STEPS)? {
+                return Ok(count);
+            }
+        }
+        Ok(self.count_at(range, at, usize::MAX)?.unwrap_or_default())
     }
 
     fn txn(&self, txn: Txn) -> BoxFuture<'_, Result<TxnResult, StoreError>> {

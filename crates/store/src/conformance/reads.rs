@@ -1,6 +1,6 @@
 //! Reading: now, in the past, and what is refused.
 
-use super::{delete, get, is_compacted, pairs, put, run, within};
+use super::{delete, get, is_compacted, pairs, put, put_op, run, within};
 use crate::api::{KeyRange, Op, Store, StoreError};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -69,6 +69,27 @@ pub(super) async fn the_past_stays_readable(store: Arc<dyn Store>) {
     assert_eq!((pairs(&limited.kvs), limited.more), (vec!["a=1".to_owned()], true));
     let limited = store.range(&KeyRange::all(), Some(first), 1).unwrap();
     assert!(!limited.more, "what came later is not more");
+}
+
+pub(super) async fn a_count_is_of_what_a_range_has(store: Arc<dyn Store>) {
+    assert_eq!(store.count(&KeyRange::all(), None).unwrap(), 0);
+    let first = put(&*store, "a/1", "1").await;
+    let many: Vec<Op> = (0..10_000).map(|it| put_op(&format!("b/{it}"), "1")).collect();
+    let second = run(&*store, many).await.revision;
+    put(&*store, "a/1", "2").await;
+    delete(&*store, "a/1").await;
+    let kept = put(&*store, "a/2", "1").await;
+    for (at, all, some) in [(Some(first), 1, 1), (Some(second), 10_001, 1), (Some(kept - 1), 10_000, 0)] {
+        assert_eq!(store.count(&KeyRange::all(), at).unwrap(), all, "at {at:?}");
+        assert_eq!(store.count(&KeyRange::prefix("a/"), at).unwrap(), some, "at {at:?}");
+    }
+    assert_eq!(store.count(&KeyRange::all(), None).unwrap(), 10_001);
+    assert_eq!(store.count(&KeyRange { start: "z".into(), end: Some("a".into()) }, None).unwrap(), 0);
+    let refused = store.count(&KeyRange::all(), Some(kept + 1));
+    assert!(matches!(refused, Err(StoreError::Future(revision)) if revision == kept + 1), "{refused:?}");
+    within(store.compact(kept)).await.unwrap();
+    assert!(is_compacted(store.count(&KeyRange::all(), Some(first))));
+    assert_eq!(store.count(&KeyRange::all(), Some(kept)).unwrap(), 10_001);
 }
 
 pub(super) async fn the_future_is_refused(store: Arc<dyn Store>) {

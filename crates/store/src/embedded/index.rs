@@ -154,6 +154,18 @@ impl Index {
         Page { kvs, next: None }
     }
 
+    /// Counts keys, looking at no more than `steps`; where to go on, if there are more.
+    pub(crate) fn count(&self, range: &KeyRange, revision: u64, steps: usize) -> (usize, Option<Bytes>) {
+        let mut count = 0;
+        for (step, (key, history)) in self.walk(range).enumerate() {
+            if step == steps {
+                return (count, Some(key.clone()));
+            }
+            count += usize::from(history.at(revision).is_some_and(|version| version.value.is_some()));
+        }
+        (count, None)
+    }
+
     /// The keys of a range that exist now.
     pub(crate) fn living(&self, range: &KeyRange) -> Vec<Bytes> {
         let living = self.walk(range).filter(|(_, history)| history.newest.value.is_some());
