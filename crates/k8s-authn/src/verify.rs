@@ -76,6 +76,17 @@ impl Verifier {
     /// # Errors
     /// If it is one, but not good.
     pub fn verify(&self, token: &str, now: Timestamp, audiences: &[String]) -> Result<Option<Verified>, TokenError> {
+        let Some(claims) = self.authentic(token)? else { return Ok(None) };
+        let audiences = self.admit(&claims, now, audiences)?;
+        Ok(Some(Verified { claims, audiences }))
+    }
+
+    /// What `token` says, if one of the keys signed it; whether it is good now is for [`Verifier::admit`] to tell. The
+    /// dear part of [`Verifier::verify`], whose outcome is always the same for the same token and keys.
+    ///
+    /// # Errors
+    /// If it is one of the cluster's, but its signature is not good.
+    pub fn authentic(&self, token: &str) -> Result<Option<Claims>, TokenError> {
         if token.len() > LONGEST_TOKEN {
             return Ok(None);
         }
@@ -86,13 +97,21 @@ impl Verifier {
         }
         let Some(header) = jws::object::<Header<'_>>(&parts.header) else { return Ok(None) };
         self.check_signature(&header, &parts)?;
-        let audiences = self.common_audiences(&claims, audiences)?;
+        Ok(Some(claims))
+    }
+
+    /// For which of `audiences` an authentic token's claims are good at `now`; as [`Verifier::verify`].
+    ///
+    /// # Errors
+    /// If they are good for none, or not now.
+    pub fn admit(&self, claims: &Claims, now: Timestamp, audiences: &[String]) -> Result<Vec<String>, TokenError> {
+        let audiences = self.common_audiences(claims, audiences)?;
         if claims.is_legacy() {
-            check_legacy(&claims)?;
+            check_legacy(claims)?;
         } else {
-            check_time(&claims, now)?;
+            check_time(claims, now)?;
         }
-        Ok(Some(Verified { claims, audiences }))
+        Ok(audiences)
     }
 
     /// Whether `token` says that it is one that this verifies. Nothing of it is verified.
