@@ -3,13 +3,14 @@
 use base::KubernetesVersion;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use k8s_authn::cache::TokenCache;
+use k8s_authn::cache::{TokenCache, USUAL_SECONDS};
 use k8s_authn::certificate::ClientCertificate;
+use k8s_authn::claims::Claims;
 use k8s_authn::key::{KeySet, Signer};
 use k8s_authn::service_account::{Live, check, needed};
 use k8s_authn::token_request::Policy;
 use k8s_authn::user::UserInfo;
-use k8s_authn::verify::{TokenError, Verified, Verifier};
+use k8s_authn::verify::{TokenError, Verifier};
 use k8s_authz::User;
 use k8s_registry::Registry;
 use std::sync::{Arc, OnceLock};
@@ -53,6 +54,9 @@ pub struct Identities {
     tokens: OnceLock<Tokens>,
     others: Option<Arc<dyn TokenAuthenticator>>,
     known: TokenCache<User>,
+    /// What service account tokens say whose signatures were good: verifying one costs more than a read. Their time,
+    /// their audiences and what they are bound to are looked at on each request all the same.
+    authentic: TokenCache<Arc<Claims>>,
 }
 
 impl Identities {
@@ -71,6 +75,7 @@ impl Identities {
             tokens: OnceLock::new(),
             others: config.others,
             known: TokenCache::new(REMEMBERED),
+            authentic: TokenCache::new(REMEMBERED),
         }
     }
 
@@ -82,7 +87,10 @@ impl Identities {
 
     /// Whose a token is; `None` for one that is nobody's.
     pub async fn of_token(&self, registry: &Registry, token: &str, now: Timestamp) -> Option<User> {
-        if is_web_token(token) && self.tokens().is_some_and(|it| it.verifier.is_addressed(token)) {
+        if is_web_token(token)
+            && (self.authentic.get(token, now).is_some()
+                || self.tokens().is_some_and(|it| it.verifier.is_addressed(token)))
+        {
             // Looked at each time: the account may be gone, or the pod that the token is bound to.
             let (user, _) = self.of_service_account(registry, token, now, &[]).ok()??;
             return Some(to_user(user.authenticated()));
@@ -107,9 +115,16 @@ impl Identities {
         audiences: &[String],
     ) -> Result<Option<(UserInfo, Vec<String>)>, TokenError> {
         let Some(tokens) = self.tokens().filter(|_| is_web_token(token)) else { return Ok(None) };
-        let Some(Verified { claims, audiences }) = tokens.verifier.verify(token, now, audiences)? else {
-            return Ok(None);
+        let claims = match self.authentic.get(token, now) {
+            Some(claims) => claims,
+            None => {
+                let Some(claims) = tokens.verifier.authentic(token)?.map(Arc::new) else { return Ok(None) };
+                let until = now.checked_add(SignedDuration::from_secs(USUAL_SECONDS)).unwrap_or(now);
+                self.authentic.insert(token, claims.clone(), until);
+                claims
+            }
         };
+        let audiences = tokens.verifier.admit(&claims, now, audiences)?;
         let needed = needed(&claims);
         let namespace = claims.namespace.as_str();
         let find = |plural: &str, namespace: &str, name: Option<&str>| registry.peek("", plural, namespace, name?);

@@ -38,25 +38,23 @@ pub struct Endpoint {
     reset_status: Set,
 }
 
-/// A group, a version and a plural.
-type Name = (Box<str>, Box<str>, Box<str>);
-
 /// The endpoints of a minor.
 pub struct Catalog {
     release: Arc<Release>,
     endpoints: Vec<Arc<Endpoint>>,
-    by_name: HashMap<Name, usize>,
+    /// The few that share a plural, in the order of discovery: a name is found without making one.
+    by_plural: HashMap<Box<str>, Vec<Arc<Endpoint>>>,
 }
 
 impl Catalog {
     /// All that a minor serves without being asked for more; nothing for a minor that is not known.
     pub fn load(minor: u8) -> Option<Self> {
         let release = Arc::new(Release::load(minor)?);
-        let mut catalog = Self { release: release.clone(), endpoints: Vec::new(), by_name: HashMap::new() };
+        let mut catalog = Self { release: release.clone(), endpoints: Vec::new(), by_plural: HashMap::new() };
         for (index, resource) in release.resources().iter().enumerate().filter(|(_, it)| it.served_by_default) {
-            let name = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
-            catalog.by_name.insert(name, catalog.endpoints.len());
-            catalog.endpoints.push(Arc::new(Endpoint::new(&release, index, resource)));
+            let endpoint = Arc::new(Endpoint::new(&release, index, resource));
+            catalog.by_plural.entry(resource.plural.clone()).or_default().push(endpoint.clone());
+            catalog.endpoints.push(endpoint);
         }
         Some(catalog)
     }
@@ -73,12 +71,13 @@ impl Catalog {
 
     /// An endpoint by the names in its path.
     pub fn endpoint(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Endpoint>> {
-        self.endpoints.get(*self.by_name.get(&(group.into(), version.into(), plural.into()))?)
+        let found = |it: &&Arc<Endpoint>| &*it.resource().group == group && &*it.resource().version == version;
+        self.by_plural.get(plural)?.iter().find(found)
     }
 
     /// The first endpoint of a resource, in whatever version: for those who look at objects from inside.
     pub fn any_version(&self, group: &str, plural: &str) -> Option<&Arc<Endpoint>> {
-        self.endpoints.iter().find(|it| &*it.resource().group == group && &*it.resource().plural == plural)
+        self.by_plural.get(plural)?.iter().find(|it| &*it.resource().group == group)
     }
 
     /// The endpoint of a kind.

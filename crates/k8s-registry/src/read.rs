@@ -28,7 +28,7 @@ pub struct ListQuery<'a> {
     pub at: At,
     /// Which objects; all when `None`. Asked with the object in the endpoint's version.
     pub matches: Option<&'a (dyn Fn(&Value) -> bool + Sync)>,
-    /// Whether it is no matter how many come after a page: counting them costs what they are.
+    /// Whether it is no matter how many come after a page: counting them means passing over each.
     pub uncounted: bool,
 }
 
@@ -126,7 +126,7 @@ impl Registry {
     fn count_rest(&self, list: &mut List, range: &KeyRange) {
         let Some(last) = list.items.last() else { return };
         let rest = KeyRange { start: [&last.key[..], &[0]].concat().into(), end: range.end.clone() };
-        list.remaining = self.store.range(&rest, Some(list.revision), 0).ok().map(|it| it.kvs.len());
+        list.remaining = self.store.count(&rest, Some(list.revision)).ok();
     }
 
     /// The state to read, once it is known to be there.
