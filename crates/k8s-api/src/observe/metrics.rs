@@ -394,9 +394,9 @@ fn stored(out: &mut Exposition, registry: &Registry) {
             group => format!("{}.{group}", resource.plural),
         };
         // Versions of a resource share their objects.
-        counts.entry(full).or_insert_with(|| {
-            registry.store().range(&KeyRange::prefix(endpoint.prefix.clone()), None, 0).map_or(0, |it| it.kvs.len())
-        });
+        counts
+            .entry(full)
+            .or_insert_with(|| registry.store().count(&KeyRange::prefix(endpoint.prefix.clone()), None).unwrap_or(0));
     }
     for (resource, count) in counts {
         out.sample(name, &[("resource", &*resource)], count);
