@@ -57,6 +57,7 @@ rules! {
     NO_EXPORT, "no-export", 21, "objects can't be exported";
     DECODED_FIRST, "patches-decoded-first", 25, "the body of a patch is decoded before it is applied";
     NAMESPACE_OF_PATH, "namespace-of-path", 22, "an object without a namespace is in that of the path";
+    TIMEOUTS, "request-deadline", 22, "the timeout in a query bounds any request, and one that is none is refused";
     GRACE, "negative-grace", 22, "a negative grace period is one second";
     DELETED_AT, "deleted-at", 27, "what is deleted is answered in the version of its end";
     TOKENS, "no-token-secrets", 24, "pods get tokens without secrets";

@@ -3,7 +3,7 @@
 use super::{
     APPLY_TYPE, ATOMIC, DECODED_FIRST, DELETED_AT, DUPLICATES, EMPTY_OWNED, GRACE, LIST_KEYS, NAMESPACE_LABEL,
     NAMESPACE_OF_PATH, NO_EXPORT, NO_PATHS, RESET_FIELDS, REWORDED, Rule, SELECTABLE, SELECTORS, SUBRESOURCES, SWAGGER,
-    TOKENS, VERDICTS, WHO_AM_I,
+    TIMEOUTS, TOKENS, VERDICTS, WHO_AM_I,
 };
 use serde_json::Value;
 
@@ -42,6 +42,7 @@ const OUTCOMES: &[Outcome] = &[
     // The pod that was to end before it was asked to still ends in a second.
     ("pod-graceful", (404, "pods \"neg\" not found"), (200, ""), &GRACE),
     ("too-large-resource-version", (500, "is a future revision"), (504, "Too large resource version"), &REWORDED),
+    ("bad-query", (200, ""), (400, "invalid timeout specified in the request URL"), &TIMEOUTS),
     ("names-and-protected", (422, "\"a.b\""), (422, "must not contain dots"), &VERDICTS),
     ("names-and-protected", (422, "\"-a\""), (422, "metadata.labels: "), &NAMESPACE_LABEL),
     ("names-and-protected", (422, "no more than 63 characters"), (422, "metadata.labels: "), &NAMESPACE_LABEL),
