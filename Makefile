@@ -7,10 +7,8 @@ SHELL := /bin/bash
 BUILD_PACKAGES := gcc libc6-dev
 RUN_PACKAGES   := nftables iproute2 ca-certificates curl dnsutils jq
 TEST_PACKAGES  := python3 python3-venv iputils-ping procps git
-# Whatever kubectl there is, is a real client; only a machine without one gets Debian's.
-TEST_PACKAGES  += $(if $(shell command -v kubectl 2>/dev/null),,kubernetes-client)
 # Python packages, pinned: the real clients, and the service models that `xtask generate` reads.
-PYTHON_PACKAGES := awscli==1.45.11 boto3==1.43.11 botocore==1.43.11
+PYTHON_PACKAGES := awscli==1.45.11 boto3==1.43.11 botocore==1.43.11 kubernetes==34.1.0
 # What the Kubernetes API's writes are compared with.
 BENCH_PACKAGES  := etcd-server
 BENCH_PYTHON    := 'moto[server,eks,ec2]==5.2.1'
@@ -34,16 +32,18 @@ packages:
 test-packages:
 	@.ci/packages $(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES)
 
-$(VENV)/.done: Makefile | test-packages
+# kubectl and helm come from Python packages too: Debian's kubectl is one old release.
+$(VENV)/.done: Makefile .ci/kube-clients | test-packages
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q --disable-pip-version-check $(PYTHON_PACKAGES)
+	$(VENV)/bin/python .ci/kube-clients $(VENV)/bin
 	touch $@
 
 venv: $(VENV)/.done
 
 # What `kubectl explain` says of each field: from a pinned package, checked by its hash. Builds work without it.
-descriptions: test-packages
-	cargo run --release --locked -q -p xtask -- kubernetes descriptions
+descriptions: venv
+	PATH=$(CURDIR)/$(VENV)/bin:$$PATH cargo run --release --locked -q -p xtask -- kubernetes descriptions
 
 build: packages
 	cargo build --release --locked -p postern

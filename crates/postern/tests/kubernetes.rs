@@ -4,60 +4,8 @@
 
 mod common;
 
-use common::{Postern, Ran, until};
-use std::path::{Path, PathBuf};
-
-/// A cluster, seen from `outside`.
-struct Cluster {
-    postern: Postern,
-    files: tempfile::TempDir,
-    name: String,
-}
-
-impl Cluster {
-    fn new(region: &str, name: &str, version: &str) -> Self {
-        let postern = Postern::up(region);
-        let (_, subnets) = postern.public_vpc("10.70.0.0/16", [("a", "10.70.1.0/24"), ("b", "10.70.2.0/24")]);
-        postern.cluster(name, version, &subnets, "");
-        let it = Self { postern, files: tempfile::tempdir().unwrap(), name: name.to_owned() };
-        it.update_kubeconfig();
-        it
-    }
-
-    fn update_kubeconfig(&self) {
-        let config = self.config();
-        let config = config.to_str().unwrap();
-        let update = ["aws", "eks", "update-kubeconfig", "--name", &self.name, "--kubeconfig", config];
-        self.postern.at("outside", &update).ok();
-    }
-
-    fn config(&self) -> PathBuf {
-        self.files.path().join("kubeconfig")
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.files.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn kubectl(&self, words: &[&str]) -> Ran {
-        let config = self.config();
-        let cache = self.files.path().join("cache");
-        let mut command = vec!["kubectl", "--kubeconfig", config.to_str().unwrap()];
-        command.extend(["--cache-dir", cache.to_str().unwrap()]);
-        command.extend(words);
-        self.postern.at("outside", &command)
-    }
-
-    fn words(&self, words: &str) -> Ran {
-        self.kubectl(&words.split(' ').collect::<Vec<_>>())
-    }
-
-    fn apply(&self, file: &Path) -> String {
-        self.kubectl(&["apply", "-f", file.to_str().unwrap()]).ok()
-    }
-}
+use common::cluster::Cluster;
+use common::until;
 
 const WEB: &str = r"
 apiVersion: v1
@@ -188,4 +136,12 @@ fn what_was_acknowledged_survives_a_kill() {
     assert_eq!(version(&cluster, "before"), before);
     cluster.words("create configmap after --from-literal=a=1").ok();
     assert!(version(&cluster, "after") > before);
+}
+
+#[test]
+fn the_python_client_works_unchanged() {
+    let cluster = Cluster::new("me-south-1", "python", "1.33");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/kubernetes_client.py");
+    let config = cluster.with_token();
+    cluster.postern.at("outside", &["python3", script, config.to_str().unwrap()]).ok();
 }

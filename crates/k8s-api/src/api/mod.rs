@@ -1,9 +1,10 @@
 //! What a request for a resource comes to, once the asker is known and allowed.
 //!
 //! [`options`] reads the query, `read`, `watch` and `write` do what the verb says, `reviews` answers questions
-//! that are asked by creating an object, [`documents`] tells what there is, [`present`] writes the answer.
+//! that are asked by creating an object, `node` says what only a node could answer, [`documents`] tells what there is, [`present`] writes the answer.
 
 pub mod documents;
+mod node;
 pub mod options;
 pub mod present;
 mod read;
@@ -84,6 +85,9 @@ impl Api {
         }
         allows(endpoint, subresource, wanted, verb)?;
         let target = Target { endpoint, subresource: &wanted.subresource, namespace, name: &wanted.name };
+        if node::is_of_node(target) {
+            return self.of_node(target);
+        }
         let mut response = match verb {
             "get" => self.get(asked, target).await,
             "list" => self.list(asked, endpoint, namespace),

@@ -76,6 +76,16 @@ impl Presenter<'_> {
         }
     }
 
+    /// Answers with the Scale of an object, which has columns of its own.
+    ///
+    /// # Errors
+    /// 406 for a shape that a Scale has not.
+    pub fn scale(&self, status: StatusCode, scale: &Value) -> Result<Response<Body>, Box<Status>> {
+        let Shape::Table(version) = self.format.shape else { return self.value(status, scale) };
+        let metadata = json!({"resourceVersion": scale.pointer("/metadata/resourceVersion")});
+        self.value(status, &self.table_of(("autoscaling", "Scale"), &[scale], metadata, version, true))
+    }
+
     /// Answers with a list.
     ///
     /// # Errors
@@ -124,8 +134,19 @@ impl Presenter<'_> {
     /// A table of objects; `heads` is whether it tells of its columns.
     pub fn table(&self, endpoint: &Endpoint, objects: &[&Value], metadata: Value, version: &str, heads: bool) -> Value {
         let resource = endpoint.resource();
+        self.table_of((&resource.group, &resource.kind), objects, metadata, version, heads)
+    }
+
+    fn table_of(
+        &self,
+        (group, kind): (&str, &str),
+        objects: &[&Value],
+        metadata: Value,
+        version: &str,
+        heads: bool,
+    ) -> Value {
         let minor = u32::from(self.release().minor());
-        let printer = Printer::new(&resource.group, &resource.kind, minor);
+        let printer = Printer::new(group, kind, minor);
         let mut objects = objects.to_vec();
         printer.sort(&mut objects);
         let describe = |definition: &str, field: &str| self.documents.describe(definition, field);

@@ -39,31 +39,13 @@ impl Api {
         }
         match target.subresource {
             "" | "status" | "ephemeralcontainers" | "resize" | "approval" | "finalize" => {}
-            "scale" => return presenter.value(StatusCode::OK, &self.registry.scale(target)?),
-            "log" => return Err(self.no_log(target)),
-            other => {
-                let text = format!("{} of {} needs a node", other, target.endpoint.resource().plural);
-                return Err(Box::new(Status::failure(501, "NotImplemented", text, None)));
-            }
+            "scale" => return presenter.scale(StatusCode::OK, &self.registry.scale(target)?),
+            _ => return Err(Box::new(Status::method_not_allowed())),
         }
         let found = self.registry.find(target.endpoint, target.namespace, target.name)?;
         match found {
             Some(stored) => presenter.stored(target.endpoint, &stored),
             None => Err(Box::new(Status::not_found(target.endpoint.group_resource(), target.name))),
-        }
-    }
-
-    /// Why a pod has no log: there is no pod, or no node that runs it.
-    fn no_log(&self, target: Target<'_>) -> Box<Status> {
-        match self.registry.object(target.endpoint, target.namespace, target.name) {
-            Err(status) => status,
-            Ok(pod) if pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default().is_empty() => {
-                Box::new(Status::bad_request(format!("pod {} does not have a host assigned", target.name)))
-            }
-            Ok(_) => {
-                let text = "logs are served by nodes, and this cluster has none that runs pods";
-                Box::new(Status::failure(501, "NotImplemented", text, None))
-            }
         }
     }
 

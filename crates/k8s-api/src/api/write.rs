@@ -83,7 +83,7 @@ impl Api {
             let body = sent.value(self, "Scale")?;
             is_scale_of(target, &body)?;
             let scale = self.registry.change_scale(target, options, &|_| Ok(body.clone())).await?;
-            return presenter.value(StatusCode::OK, &scale.object);
+            return presenter.scale(StatusCode::OK, &scale.object);
         }
         let (object, mut warnings) = self.decode(target, &sent, &wanted)?;
         self.may_grant(asked, target, &object, target.name)?;
@@ -135,7 +135,7 @@ impl Api {
             Ok(scale)
         };
         let done = self.registry.change_scale(target, options, &change).await?;
-        presenter.value(StatusCode::OK, &done.object)
+        presenter.scale(StatusCode::OK, &done.object)
     }
 
     pub(super) async fn delete(&self, asked: &Asked<'_>, target: Target<'_>, body: Bytes) -> Answer {
