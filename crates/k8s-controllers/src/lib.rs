@@ -3,9 +3,9 @@
 //!
 //! Read [`config`], [`runner`] (one task and one watch for a cluster), `queue` (what waits to be done), then the
 //! controllers: `namespaces` (the end of a namespace), `collector` (owners and dependents), `furnish` (what every
-//! namespace has), `aggregate` (ClusterRoles made of others), `tokens` (token Secrets), `addresses` (of Services) and
-//! `expiry` (Events). [`fresh`] makes what a new cluster has before anybody asks for it. May use: base, store, k8s-types,
-//! k8s-registry, k8s-authz. Must never learn: transport, who may do what, AWS's API.
+//! namespace has), `aggregate` (ClusterRoles made of others), `tokens` (token Secrets), `addresses` (of Services),
+//! `protection` (of volumes in use) and `expiry` (Events). [`fresh`] makes what a new cluster has before anybody asks for
+//! it. May use: base, store, k8s-types, k8s-registry, k8s-authz. Must never learn: transport, who may do what, AWS's API.
 //! Invariant: whatever is done is decided from objects in the store; a controller that starts anew comes to the same.
 
 mod access;
@@ -18,6 +18,7 @@ pub mod fresh;
 mod furnish;
 mod metadata;
 mod namespaces;
+mod protection;
 mod queue;
 mod report;
 pub mod runner;

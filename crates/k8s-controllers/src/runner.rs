@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::expiry::{self, Expiry};
 use crate::namespaces::{self, Ending};
 use crate::queue::{Outcome, Queue};
-use crate::{addresses, aggregate, furnish, tokens};
+use crate::{addresses, aggregate, furnish, protection, tokens};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -80,6 +80,8 @@ pub(crate) enum Work {
         /// The Service's key.
         service: Key,
     },
+    /// A volume or a claim that may go, by its key.
+    Unprotect(Key),
     /// Events.
     Expire,
 }
@@ -185,7 +187,8 @@ impl Run {
         let found =
             [self.ending.observe(&seen), furnish::observe(&seen), aggregate::observe(&seen), tokens::observe(&seen)];
         let addresses = addresses::observe(&self.cluster, &seen);
-        found.into_iter().flatten().chain(addresses).for_each(|it| self.queue.add(it));
+        let claims = protection::observe(&self.cluster, &seen);
+        found.into_iter().flatten().chain(addresses).chain(claims).for_each(|it| self.queue.add(it));
         if self.expiry.observe(&seen) {
             let ttl = self.cluster.config.event_ttl;
             self.queue.add_at(Work::Expire, Instant::now() + if live { ttl } else { Duration::ZERO });
@@ -253,6 +256,7 @@ impl Run {
                 tokens::forget(cluster, namespace, account, secret).map(plain).boxed()
             }
             Work::Address { address, service } => addresses::keep(cluster, address, service).map(plain).boxed(),
+            Work::Unprotect(key) => protection::unprotect(cluster, key).map(plain).boxed(),
             Work::Expire => {
                 self.expiry.begin();
                 expiry::expire(cluster).map(timed).boxed()

@@ -10,3 +10,4 @@ mod fresh;
 mod golden;
 mod harness;
 mod namespaces;
+mod protection;
