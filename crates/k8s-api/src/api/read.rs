@@ -61,8 +61,9 @@ impl Api {
         };
         let matches = |object: &Value| options.matches(object);
         let picks: &(dyn Fn(&Value) -> bool + Sync) = &matches;
-        // The watch cache of an API server knows no limit at version 0.
-        let unlimited = options.resource_version == Some(0) && options.version_match.is_none();
+        // The watch cache of an API server knows no limit at version 0; what goes on with a list is not asked of it.
+        let unlimited =
+            options.resource_version == Some(0) && options.version_match.is_none() && options.continue_text.is_empty();
         let query = ListQuery {
             namespace,
             name: options.fields.exact("metadata.name"),
