@@ -10,7 +10,6 @@ pub mod bootstrap;
 pub mod cluster;
 pub mod eks;
 pub mod escalation;
-pub mod impersonation;
 mod json;
 pub mod node;
 pub mod rbac;

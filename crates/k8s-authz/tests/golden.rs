@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not so")]
 
-use k8s_authz::impersonation::{Impersonation, impersonate};
 use k8s_authz::review::{Kind, answer_access, rules_namespace, rules_status};
 use k8s_authz::rule::{PolicyRule, compact, missing};
 use k8s_authz::signers::{self, Act};
@@ -168,7 +167,7 @@ fn errors_are_those_recorded() {
         let (request, response) = (&step["request"], &step["response"]);
         let (method, path) = (request["method"].as_str().unwrap(), request["path"].as_str().unwrap());
         let headers = &request["headers"];
-        let mut user = match headers.get("authorization") {
+        let user = match headers.get("authorization") {
             Some(_) => user(&json!("anonymous")),
             None if request["user"] == "unprivileged" => user(&json!({"user": "bob", "groups": ["devs"]})),
             None => user(&Value::Null),
@@ -177,16 +176,9 @@ fn errors_are_those_recorded() {
         if matches!(response["status"].as_u64(), Some(401 | 500)) {
             continue;
         }
-        if let Some(name) = headers["impersonate-user"].as_str() {
-            let groups = headers["impersonate-group"].as_str().map(str::to_owned).into_iter().collect();
-            let wish = Impersonation { user: name.to_owned(), groups, ..Impersonation::default() };
-            user = match impersonate(&cluster, &user, &wish) {
-                Ok(user) => user,
-                Err(status) => {
-                    assert_eq!(status.message, message);
-                    continue;
-                }
-            };
+        if headers.get("impersonate-user").is_some() {
+            // The whole server replays these.
+            continue;
         }
         let mut ask = attributes(&user, method, path);
         if ask.verb == "create" {
@@ -315,42 +307,6 @@ fn nobody_grants_more_than_recorded() {
         }
     }
     assert_eq!(refused, 8);
-}
-
-#[test]
-fn others_are_acted_for_as_recorded() {
-    let scenario = scenario("admission-authz.jsonl", "authz/impersonation");
-    let mut cluster = cluster(24);
-    let mut refused = 0;
-    for step in scenario["steps"].as_array().unwrap() {
-        let (request, response) = (&step["request"], &step["response"]);
-        let (method, path) = (request["method"].as_str().unwrap(), request["path"].as_str().unwrap());
-        if response["status"] == 201 {
-            cluster.put(&written(method, path, &request["body"]).unwrap());
-            continue;
-        }
-        let Some(name) = request["headers"]["Impersonate-User"].as_str() else { continue };
-        let mut wish = Impersonation { user: name.to_owned(), ..Impersonation::default() };
-        wish.groups.extend(request["headers"]["Impersonate-Group"].as_str().map(str::to_owned));
-        if let Some(scope) = request["headers"]["Impersonate-Extra-scopes"].as_str() {
-            wish.extra.insert("scopes".to_owned(), vec![scope.to_owned()]);
-        }
-        let message = response["body"]["message"].as_str().unwrap_or_default();
-        match impersonate(&cluster, &user(&step["as"]), &wish) {
-            Err(status) => {
-                assert_eq!(status.message, message, "{request}");
-                assert_eq!(status.to_value()["details"], response["body"]["details"], "{request}");
-                refused += 1;
-            }
-            Ok(user) => {
-                let ask = attributes(&user, method, path);
-                let decision = cluster.decide(&ask);
-                let told = if decision.allowed { String::new() } else { ask.forbidden(&decision.reason).message };
-                assert_eq!(told, message, "{request}");
-            }
-        }
-    }
-    assert_eq!(refused, 6);
 }
 
 #[test]
