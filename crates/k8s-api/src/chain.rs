@@ -318,7 +318,7 @@ impl Chain {
             }
             "/version" | "/version/" => respond::failure(layout, &Status::method_not_allowed()),
             "/metrics" | "/metrics/" if asked.info.verb == "get" => {
-                self.metrics.answer(&self.api.registry, &self.version, &self.audit)
+                self.metrics.answer(&self.api.registry, &self.version, &self.audit, &self.flow.loads())
             }
             path => match self.health.report(path, asked.query) {
                 Some(report) => respond::report(report),

@@ -130,6 +130,8 @@ async fn metrics_count_what_was_asked() {
     let took = r#"apiserver_request_duration_seconds_count{component="apiserver",dry_run="",group="",resource="configmaps",scope="resource",subresource="",verb="POST",version="v1"}"#;
     assert_eq!(sample(&after, took), Some(3.0));
     assert!(after.contains("kubernetes_build_info{") && after.contains("git_version=\"v1.34."), "{after}");
+    let seats = r#"apiserver_flowcontrol_nominal_limit_seats{priority_level="workload-low"}"#;
+    assert!(sample(&after, seats).unwrap() > 1.0, "{after}");
     // Every sample belongs to a metric that was announced, and to one only.
     let announced: Vec<&str> = after.lines().filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let mut once = announced.clone();

@@ -8,12 +8,13 @@
 
 use super::exposition::{CONTENT_TYPE, Exposition};
 use super::journal::Journal;
+use crate::flow::level::Load;
 use crate::request::RequestInfo;
 use crate::respond::{self, Body};
 use crate::version::VersionInfo;
 use hyper::{Method, Response, StatusCode};
 use k8s_registry::{Endpoint, Registry};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -300,10 +301,17 @@ impl Metrics {
     }
 
     /// Answers `/metrics`.
-    pub fn answer(&self, registry: &Registry, version: &VersionInfo, journal: &Journal) -> Response<Body> {
+    pub fn answer(
+        &self,
+        registry: &Registry,
+        version: &VersionInfo,
+        journal: &Journal,
+        loads: &BTreeMap<String, Load>,
+    ) -> Response<Body> {
         let mut out = Exposition::default();
         self.audit(&mut out, journal);
         self.running(&mut out);
+        levels(&mut out, loads);
         self.requests(&mut out);
         stored(&mut out, registry);
         self.askers(&mut out);
@@ -382,11 +390,29 @@ impl Metrics {
     }
 }
 
+/// How the priority levels do.
+fn levels(out: &mut Exposition, loads: &BTreeMap<String, Load>) {
+    type Value = fn(&Load) -> usize;
+    let metrics: [(&str, &str, Value); 3] = [
+        ("apiserver_flowcontrol_current_executing_seats", "Seats of a level that are taken.", |it| it.executing),
+        ("apiserver_flowcontrol_current_inqueue_requests", "Requests that wait for a seat.", |it| it.waiting),
+        ("apiserver_flowcontrol_nominal_limit_seats", "Seats of a level; 0 where they are not counted.", |it| {
+            it.limits.seats.unwrap_or(0)
+        }),
+    ];
+    for (name, help, value) in metrics {
+        out.metric(name, "gauge", help);
+        for (level, load) in loads {
+            out.sample(name, &[("priority_level", level)], value(load));
+        }
+    }
+}
+
 /// How many objects of each resource there are.
 fn stored(out: &mut Exposition, registry: &Registry) {
     let name = "apiserver_storage_objects";
     out.metric(name, "gauge", "Stored objects.");
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for endpoint in registry.catalog().endpoints().iter().filter(|it| !it.prefix.is_empty()) {
         let resource = endpoint.resource();
         let full = match &*resource.group {
