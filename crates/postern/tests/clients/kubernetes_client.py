@@ -59,15 +59,15 @@ def patches(apps):
     assert made.spec.replicas == 1 and made.spec.strategy.rolling_update.max_surge == "25%", made
     image = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "two"}]}}}}
 
-    def patch(body, media):
-        return apps.patch_namespaced_deployment("web", NAMESPACE, body, _content_type=media)
-
-    done = patch(image, "application/strategic-merge-patch+json").spec.template.spec.containers[0]
+    # The typed client sends an object as a strategic merge patch, and a list as a JSON patch.
+    done = apps.patch_namespaced_deployment("web", NAMESPACE, image).spec.template.spec.containers[0]
     assert done.image == "two" and done.ports[0].container_port == 80, done
-    done = patch(image, "application/merge-patch+json").spec.template.spec.containers[0]
+    replicas = [{"op": "replace", "path": "/spec/replicas", "value": 4}]
+    assert apps.patch_namespaced_deployment("web", NAMESPACE, replicas).spec.replicas == 4
+    deployments = dynamic.DynamicClient(apps.api_client).resources.get(api_version="apps/v1", kind="Deployment")
+    done = deployments.patch(image, "web", NAMESPACE, content_type="application/merge-patch+json")
+    done = done.spec.template.spec.containers[0]
     assert done.image == "two" and done.ports is None, done
-    done = patch([{"op": "replace", "path": "/spec/replicas", "value": 4}], "application/json-patch+json")
-    assert done.spec.replicas == 4, done
     scale = apps.read_namespaced_deployment_scale("web", NAMESPACE)
     scale.spec.replicas = 2
     assert apps.replace_namespaced_deployment_scale("web", NAMESPACE, scale).spec.replicas == 2
