@@ -18,8 +18,6 @@ pub struct World {
     /// The cluster's objects.
     pub registry: Arc<Registry>,
     runtime: Runtime,
-    // Removed with the process's exit being clean; the temporary folder of the system otherwise.
-    _home: tempfile::TempDir,
 }
 
 /// Made once in a process.
@@ -36,13 +34,15 @@ impl World {
             let services = "10.100.0.0/16".parse().unwrap();
             Registry::new(RegistryConfig { catalog, store, services, admission: Vec::new() })
         };
-        let world = Self { registry, runtime, _home: home };
+        let world = Self { registry, runtime };
         for (resource, body) in objects() {
             let endpoint = world.endpoint(resource).unwrap();
             let target = Target { endpoint, subresource: "", namespace: namespace(endpoint), name: "" };
             let body = endpoint.conform(body).unwrap().value;
             world.wait(world.registry.create(target, body, options("seed", false))).unwrap();
         }
+        // Nothing is kept from here on, and a value that lives as long as the process would leave its folder behind.
+        drop(home);
         world
     }
 

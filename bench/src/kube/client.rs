@@ -24,7 +24,7 @@ pub struct Client {
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// How long its first byte took.
+    /// How long the first byte of its body took.
     pub first: Duration,
     /// The bytes of its body.
     pub length: usize,
@@ -67,9 +67,12 @@ impl Client {
         self.stream.write_all(request).await?;
         self.stream.flush().await?;
         let head = self.until(b"\r\n\r\n").await?;
-        let first = asked.elapsed();
         let (status, length) = read_head(self.buffer.get(self.start..self.start + head).unwrap_or_default())?;
         self.start += head;
+        if self.start == self.end && !matches!(length, Length::Known(0)) {
+            self.more().await?;
+        }
+        let first = asked.elapsed();
         let length = match length {
             Length::Known(length) => {
                 self.skip(length, kept).await?;

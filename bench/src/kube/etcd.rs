@@ -20,7 +20,7 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
-/// A running etcd; killed when it goes out of scope.
+/// A running etcd; ends with this value.
 pub struct Etcd {
     process: Child,
     address: SocketAddr,
@@ -38,19 +38,20 @@ impl Etcd {
         let free = || anyhow::Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?);
         let (address, peer) = (free()?, free()?);
         let (clients, peers) = (format!("http://{address}"), format!("http://{peer}"));
-        let mut command = Command::new(&binary);
+        // The shell ends it when this program's end of the pipe is closed, however that comes about.
+        let mut command = Command::new("sh");
+        command.args(["-c", "\"$@\" </dev/null & it=$!; cat >/dev/null; kill -9 $it; wait $it", "etcd"]).arg(&binary);
         command.arg("--data-dir").arg(dir.path());
         command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
         command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
         command.args(["--initial-cluster", &format!("default={peers}")]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().with_context(|| format!("cannot run {}", binary.display()))?;
-        let mut it = Self { process, address, _dir: dir };
+        let it = Self { process, address, _dir: dir };
         let deadline = Instant::now() + Duration::from_secs(30);
         // It listens before it has elected itself; a put tells.
         while it.answers().await.is_err() {
-            ensure!(it.process.try_wait()?.is_none(), "etcd ended: is etcd-server installed?");
-            ensure!(Instant::now() < deadline, "etcd does not answer");
+            ensure!(Instant::now() < deadline, "etcd does not answer: is etcd-server installed?");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(it)
@@ -76,8 +77,8 @@ impl Etcd {
 
 impl Drop for Etcd {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
+        self.process.stdin.take();
+        // Nobody to tell when even waiting fails.
         let _ = self.process.wait();
     }
 }

@@ -165,12 +165,17 @@ pub fn code(status: &Status) -> StatusCode {
 
 /// An answer whose body is known.
 pub fn full(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
-    let length = HeaderValue::from(body.len());
-    let mut response = Response::new(Full::new(body).boxed_unsync());
+    let mut response = Response::new(Body::default());
     *response.status_mut() = status;
+    with_body(response, content_type, body)
+}
+
+/// The same answer with another body, which is known.
+pub fn with_body(mut response: Response<Body>, content_type: &'static str, body: Bytes) -> Response<Body> {
+    let length = HeaderValue::from(body.len());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CONTENT_LENGTH, length);
-    response
+    response.map(|_| Full::new(body).boxed_unsync())
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use k8s_authz::{Attributes, Authorizer, ClusterAuthorizer, Decision};
 use k8s_registry::{Endpoint, Registry, Stored, keys};
+use serde_json::Value;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
-use store::{Event, KeyRange, StoreError};
+use store::{Event, KeyRange, KeyValue, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -62,7 +63,8 @@ impl Authorizer for SharedAuthorizer {
 pub struct Rights {
     /// The authorizer.
     pub authorizer: SharedAuthorizer,
-    prefixes: Vec<String>,
+    /// What rights come from.
+    sources: Vec<Arc<Endpoint>>,
     /// The revision that has been followed to.
     reached: watch::Receiver<u64>,
     following: JoinHandle<()>,
@@ -74,34 +76,30 @@ impl Drop for Rights {
     }
 }
 
-/// A resource that is followed.
-struct Source {
-    prefix: String,
-    api_version: String,
-    kind: String,
-}
-
 impl Rights {
     /// Reads the rights of a cluster, and follows them from then on.
     ///
     /// # Errors
     /// When the store fails.
     pub fn follow(registry: &Arc<Registry>, authorizer: SharedAuthorizer) -> Result<Self, StoreError> {
-        let sources: Vec<Source> =
-            SOURCES.iter().filter_map(|(group, plural)| source(registry, group, plural)).collect();
+        let source = |(group, plural): &(&str, &str)| registry.catalog().any_version(group, plural).cloned();
+        let sources: Vec<Arc<Endpoint>> = SOURCES.iter().filter_map(source).collect();
         let revision = fill(registry, &sources, &authorizer)?;
-        let prefixes = sources.iter().map(|it| it.prefix.clone()).collect();
         let (reaching, reached) = watch::channel(revision);
-        let follower =
-            Follower { registry: Arc::downgrade(registry), sources, authorizer: authorizer.clone(), reached: reaching };
+        let follower = Follower {
+            registry: Arc::downgrade(registry),
+            sources: sources.clone(),
+            authorizer: authorizer.clone(),
+            reached: reaching,
+        };
         let following = tokio::spawn(follower.run());
-        Ok(Self { authorizer, prefixes, reached, following })
+        Ok(Self { authorizer, sources, reached, following })
     }
 
     /// Waits until what was written to an endpoint counts: who is told that a role was written may use it at once.
     /// Returns at once for a resource that no rights come from.
     pub async fn settle(&self, endpoint: &Endpoint, revision: u64) {
-        if !self.prefixes.contains(&endpoint.prefix) {
+        if !self.sources.iter().any(|it| it.prefix == endpoint.prefix) {
             return;
         }
         let mut reached = self.reached.clone();
@@ -111,24 +109,20 @@ impl Rights {
     }
 }
 
-fn source(registry: &Registry, group: &str, plural: &str) -> Option<Source> {
-    let endpoint = registry.catalog().any_version(group, plural)?;
-    Some(Source {
-        prefix: endpoint.prefix.clone(),
-        api_version: endpoint.api_version.clone(),
-        kind: endpoint.resource().kind.to_string(),
-    })
+/// A stored object of a resource.
+fn object(source: &Endpoint, kv: KeyValue) -> Value {
+    Stored::from(kv).object(&source.api_version, &source.resource().kind)
 }
 
 /// Reads everything anew. Returns the revision that was read.
-fn fill(registry: &Registry, sources: &[Source], authorizer: &SharedAuthorizer) -> Result<u64, StoreError> {
+fn fill(registry: &Registry, sources: &[Arc<Endpoint>], authorizer: &SharedAuthorizer) -> Result<u64, StoreError> {
     let minor = u32::from(registry.catalog().release().minor());
     let mut fresh = ClusterAuthorizer::new(minor);
     let revision = registry.revision();
     for source in sources {
         let found = registry.store().range(&KeyRange::prefix(source.prefix.clone()), Some(revision), 0)?;
         for kv in found.kvs {
-            fresh.put(&Stored::from(kv).object(&source.api_version, &source.kind));
+            fresh.put(&object(source, kv));
         }
     }
     let mut current = authorizer.write();
@@ -140,7 +134,7 @@ fn fill(registry: &Registry, sources: &[Source], authorizer: &SharedAuthorizer) 
 /// What keeps an authorizer current.
 struct Follower {
     registry: Weak<Registry>,
-    sources: Vec<Source>,
+    sources: Vec<Arc<Endpoint>>,
     authorizer: SharedAuthorizer,
     reached: watch::Sender<u64>,
 }
@@ -176,11 +170,11 @@ impl Follower {
         let mut authorizer = self.authorizer.write();
         match event {
             Event::Put { kv, .. } => {
-                authorizer.put(&Stored::from(kv.clone()).object(&source.api_version, &source.kind));
+                authorizer.put(&object(source, kv.clone()));
             }
             Event::Delete { key, .. } => {
                 if let Some((namespace, name)) = keys::parts(&source.prefix, key) {
-                    authorizer.remove(&source.kind, namespace, name);
+                    authorizer.remove(&source.resource().kind, namespace, name);
                 }
             }
         }

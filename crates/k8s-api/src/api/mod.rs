@@ -1,7 +1,8 @@
 //! What a request for a resource comes to, once the asker is known and allowed.
 //!
 //! [`options`] reads the query, `read`, `watch` and `write` do what the verb says, `reviews` answers questions
-//! that are asked by creating an object, `node` says what only a node could answer, [`documents`] tells what there is, [`present`] writes the answer.
+//! that are asked by creating an object, `node` says what only a node could answer, [`documents`] tells what there is,
+//! [`present`] writes the answer.
 
 pub mod documents;
 mod node;
@@ -20,7 +21,7 @@ use crate::request::ResourceInfo;
 use crate::respond::{self, Body, Layout};
 use crate::rights::Rights;
 use bytes::Bytes;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WARNING};
+use hyper::header::{HeaderValue, WARNING};
 use hyper::{Method, Response, StatusCode};
 use k8s_authz::{Authorizer, ClusterAuthorizer};
 use k8s_print::IncludeObject;
@@ -112,23 +113,17 @@ impl Api {
 
     /// Answers with a failure, in the format that the client takes if it can be had.
     pub fn failure(&self, asked: &Asked<'_>, layout: Layout, status: &Status) -> Response<Body> {
-        let mut response = respond::failure(layout, status);
+        let response = respond::failure(layout, status);
         let media = negotiate::accept(asked.headers, asked.query, false).map_or(Media::Json, |it| it.media);
         let body = match media {
             Media::Json => None,
             Media::Yaml => Some(crate::yaml::write(&status.to_value()).into_bytes()),
             Media::Protobuf => k8s_types::protobuf::encode(&status.to_value(), self.registry.catalog().release()).ok(),
         };
-        if let Some(body) = body {
-            let (written, sent) = (respond::full(response.status(), media.name(), body.into()), response.headers_mut());
-            for name in [CONTENT_TYPE, CONTENT_LENGTH] {
-                if let Some(value) = written.headers().get(&name) {
-                    sent.insert(name, value.clone());
-                }
-            }
-            *response.body_mut() = written.into_body();
+        match body {
+            Some(body) => respond::with_body(response, media.name(), body.into()),
+            None => response,
         }
-        response
     }
 
     fn presenter(&self, asked: &Asked<'_>) -> Result<Presenter<'_>, Box<Status>> {

@@ -11,7 +11,7 @@ pub mod table;
 
 use crate::request::RequestInfo;
 use k8s_authz::User;
-use k8s_registry::{Registry, Stored};
+use k8s_registry::{Endpoint, Registry, Stored};
 use level::Load;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -39,20 +39,13 @@ impl Drop for FlowControl {
     }
 }
 
-/// A resource that is followed.
-struct Source {
-    prefix: String,
-    api_version: String,
-    kind: String,
-}
-
 /// What following takes.
 struct Follower {
     registry: Weak<Registry>,
     table: Arc<RwLock<Arc<Table>>>,
     seats: usize,
-    schemas: Source,
-    levels: Source,
+    schemas: Arc<Endpoint>,
+    levels: Arc<Endpoint>,
 }
 
 impl FlowControl {
@@ -62,7 +55,8 @@ impl FlowControl {
     /// When the store fails.
     pub fn follow(registry: &Arc<Registry>, seats: usize) -> Result<Self, StoreError> {
         let table = Arc::default();
-        let sources = source(registry, "flowschemas").zip(source(registry, "prioritylevelconfigurations"));
+        let source = |plural| registry.catalog().any_version(GROUP, plural).cloned();
+        let sources = source("flowschemas").zip(source("prioritylevelconfigurations"));
         let Some((schemas, levels)) = sources else {
             let built_in = Table::new(&Table::default(), seats, Vec::new(), Vec::new());
             let table = Arc::new(RwLock::new(Arc::new(built_in)));
@@ -90,22 +84,14 @@ impl FlowControl {
     }
 }
 
-fn source(registry: &Registry, plural: &str) -> Option<Source> {
-    let endpoint = registry.catalog().any_version(GROUP, plural)?;
-    Some(Source {
-        prefix: endpoint.prefix.clone(),
-        api_version: endpoint.api_version.clone(),
-        kind: endpoint.resource().kind.to_string(),
-    })
-}
-
 impl Follower {
     /// Reads everything anew. Returns the revision that was read.
     fn fill(&self, registry: &Registry) -> Result<u64, StoreError> {
         let revision = registry.revision();
-        let read = |source: &Source| {
+        let read = |source: &Endpoint| {
             let found = registry.store().range(&KeyRange::prefix(source.prefix.clone()), Some(revision), 0)?;
-            let objects = found.kvs.into_iter().map(|kv| Stored::from(kv).object(&source.api_version, &source.kind));
+            let kind = &source.resource().kind;
+            let objects = found.kvs.into_iter().map(|kv| Stored::from(kv).object(&source.api_version, kind));
             Ok::<Vec<_>, StoreError>(objects.collect())
         };
         let (schemas, levels) = (read(&self.schemas)?, read(&self.levels)?);
@@ -134,7 +120,7 @@ impl Follower {
     async fn changed(&self, revision: u64) {
         let Some(registry) = self.registry.upgrade() else { return };
         let watch =
-            |source: &Source| registry.store().watch(KeyRange::prefix(source.prefix.clone()), Some(revision + 1));
+            |source: &Endpoint| registry.store().watch(KeyRange::prefix(source.prefix.clone()), Some(revision + 1));
         let watches = (watch(&self.schemas), watch(&self.levels));
         drop(registry);
         if let (Ok(mut schemas), Ok(mut levels)) = watches {

@@ -16,8 +16,6 @@ const WAITING: usize = 4 << 20;
 const GATHER: Duration = Duration::from_millis(100);
 /// Bytes of a file before the next one is begun.
 const FILE: u64 = 16 << 20;
-/// The number of older files that stay.
-const OLDER: u32 = 1;
 
 /// Where lines go. They stop being written when it is dropped, after what has gathered.
 #[derive(Debug, Clone)]
@@ -27,6 +25,7 @@ pub struct Journal(Option<Arc<Shared>>);
 struct Shared {
     gathered: Mutex<Vec<u8>>,
     news: Arc<Notify>,
+    taken: AtomicU64,
     dropped: AtomicU64,
     path: PathBuf,
 }
@@ -48,6 +47,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             gathered: Mutex::default(),
             news: news.clone(),
+            taken: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             path: path.to_owned(),
         });
@@ -66,12 +66,18 @@ impl Journal {
         write(&mut gathered);
         gathered.push(b'\n');
         drop(gathered);
+        shared.taken.fetch_add(1, Ordering::Relaxed);
         shared.news.notify_one();
     }
 
     /// Whether lines are kept at all.
     pub fn is_kept(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// How many lines were taken in.
+    pub fn taken(&self) -> u64 {
+        self.0.as_ref().map_or(0, |it| it.taken.load(Ordering::Relaxed))
     }
 
     /// How many lines were lost because the disk did not keep up or refused.
@@ -90,7 +96,9 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let rest = self.take();
         if !rest.is_empty()
-            && let Err(error) = open(&self.path).and_then(|mut it| it.write_all(&rest))
+            // Not made anew: where there is no file any more, its folder is being removed with its cluster.
+            && let Err(error) = OpenOptions::new().append(true).open(&self.path).and_then(|mut it| it.write_all(&rest))
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(path = %self.path.display(), %error, "the end of a journal is lost");
         }
@@ -135,14 +143,7 @@ fn append(file: Option<File>, path: &Path, lines: &[u8]) -> io::Result<File> {
     if file.metadata()?.len() < FILE {
         return Ok(file);
     }
-    let older = |number: u32| path.with_added_extension(number.to_string());
-    for number in (1..OLDER).rev() {
-        match std::fs::rename(older(number), older(number + 1)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    std::fs::rename(path, older(1))?;
+    std::fs::rename(path, path.with_added_extension("1"))?;
     open(path)
 }
 
@@ -170,7 +171,7 @@ mod tests {
         let read = || std::fs::read_to_string(&path).unwrap();
         until(|| read().lines().count() == 1000).await;
         assert!(read().lines().enumerate().all(|(number, line)| line == number.to_string()));
-        assert_eq!(journal.dropped(), 0);
+        assert_eq!((journal.taken(), journal.dropped()), (1000, 0));
     }
 
     #[tokio::test]

@@ -309,7 +309,7 @@ impl Metrics {
         loads: &BTreeMap<String, Load>,
     ) -> Response<Body> {
         let mut out = Exposition::default();
-        self.audit(&mut out, journal);
+        audit(&mut out, journal);
         self.running(&mut out);
         levels(&mut out, loads);
         self.requests(&mut out);
@@ -320,16 +320,6 @@ impl Metrics {
         out.metric("process_start_time_seconds", "gauge", "When this server began, in seconds since 1970.");
         out.sample("process_start_time_seconds", &[], format!("{:.2}", self.started));
         respond::full(StatusCode::OK, CONTENT_TYPE, out.into_text().into())
-    }
-
-    fn audit(&self, out: &mut Exposition, journal: &Journal) {
-        let requests: u64 = self.requests.sorted(|_| ()).iter().map(|(_, count)| count.load(Ordering::Relaxed)).sum();
-        let written = if journal.is_kept() { requests.saturating_sub(journal.dropped()) } else { 0 };
-        out.metric("apiserver_audit_event_total", "counter", "Requests whose record was handed to the audit log.");
-        out.sample("apiserver_audit_event_total", &[], written);
-        let name = "apiserver_audit_error_total";
-        out.metric(name, "counter", "Records that were lost because the audit log could not be written.");
-        out.sample(name, &[("plugin", "log")], journal.dropped());
     }
 
     fn running(&self, out: &mut Exposition) {
@@ -388,6 +378,15 @@ impl Metrics {
         out.sample(name, &[("result", "failure")], self.unauthenticated.load(Ordering::Relaxed));
         out.sample(name, &[("result", "success")], self.authenticated.load(Ordering::Relaxed));
     }
+}
+
+/// What became of the records of requests.
+fn audit(out: &mut Exposition, journal: &Journal) {
+    out.metric("apiserver_audit_event_total", "counter", "Records that were handed to the audit log.");
+    out.sample("apiserver_audit_event_total", &[], journal.taken());
+    let name = "apiserver_audit_error_total";
+    out.metric(name, "counter", "Records that were lost because the audit log could not be written.");
+    out.sample(name, &[("plugin", "log")], journal.dropped());
 }
 
 /// How the priority levels do.
